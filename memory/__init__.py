@@ -1,0 +1,1 @@
+"""What is remembered: dialogue acts, the belief state, events and their store."""

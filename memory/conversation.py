@@ -1,0 +1,102 @@
+"""A conversation is a fold over its events: belief, mood, what was last said and booked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from memory.belief import BeliefState, observe_system, observe_user
+from memory.dialogue import BotResponse, DialogueAct
+from memory.events import Booked, BotUttered, Decided, Event, FeedbackGiven, HandedOff, UserUttered
+from memory.ontology import Ontology
+from memory.turn import OpenValues, evidence_from_acts, system_turn
+
+MOOD_MEMORY = 0.6
+"""Weight of the past in the smoothed sentiment: one short message says little about a mood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """The state of one conversation after ``seq`` events."""
+
+    id: str
+    belief: BeliefState
+    open_values: OpenValues
+    seq: int = 0
+    mood: float = 0.0
+    """Exponentially smoothed VADER compound score."""
+    complaints: int = 0
+    misunderstood: int = 0
+    """Consecutive turns that were not understood."""
+    pending: str | None = None
+    """The social question that waits for yes or no, e.g. ``handoff_offer``."""
+    handed_off: bool = False
+    bookings: tuple[Booked, ...] = ()
+    last_replies: tuple[BotResponse, ...] = ()
+    last_user_acts: tuple[DialogueAct, ...] = ()
+
+    @classmethod
+    def new(cls, ontology: Ontology, conversation_id: str) -> Conversation:
+        """Before the first event."""
+        return cls(conversation_id, BeliefState.initial(ontology), tuple(() for _ in ontology.open_slots))
+
+    def open_value(self, ontology: Ontology, slot: str) -> str | None:
+        """The value believed for an open slot (e.g. ``time``), or None."""
+        o = ontology.open_index[slot]
+        index = int(self.belief.open_value[0, o])
+        return self.open_values[o][index] if index >= 0 else None
+
+
+UNDERSTOOD_NOTHING = ("ask_rephrase", "out_of_scope")
+
+
+def apply(ontology: Ontology, state: Conversation, event: Event) -> Conversation:
+    """The state after one more event; pure."""
+    state = replace(state, seq=state.seq + 1)
+    match event:
+        case UserUttered():
+            return _heard(ontology, state, event)
+        case Decided():
+            return _decided(ontology, state, event)
+        case BotUttered():
+            return replace(state, last_replies=event.replies)
+        case Booked():
+            return replace(state, bookings=(*state.bookings, event))
+        case HandedOff():
+            return replace(state, handed_off=True)
+        case FeedbackGiven():
+            return state
+
+
+def fold(ontology: Ontology, conversation_id: str, events: Iterable[Event]) -> Conversation:
+    """The state after all events, from the beginning."""
+    state = Conversation.new(ontology, conversation_id)
+    for event in events:
+        state = apply(ontology, state, event)
+    return state
+
+
+def _heard(ontology: Ontology, state: Conversation, event: UserUttered) -> Conversation:
+    evidence, open_values = evidence_from_acts(ontology, event.nlu.acts, state.open_values)
+    complained = any(scored.act.type == "complaint" and scored.confidence > 0.5 for scored in event.nlu.acts)
+    return replace(
+        state,
+        belief=observe_user(ontology, state.belief, evidence),
+        open_values=open_values,
+        mood=MOOD_MEMORY * state.mood + (1 - MOOD_MEMORY) * event.nlu.sentiment,
+        complaints=state.complaints + complained,
+        last_user_acts=tuple(scored.act for scored in event.nlu.acts if scored.confidence > 0.5),
+    )
+
+
+def _decided(ontology: Ontology, state: Conversation, event: Decided) -> Conversation:
+    missed = event.decision.action in UNDERSTOOD_NOTHING
+    belief = state.belief
+    if event.system is not None:
+        belief = observe_system(ontology, belief, system_turn(ontology, event.system))
+    return replace(
+        state,
+        belief=belief,
+        misunderstood=state.misunderstood + 1 if missed else 0,
+        pending=event.decision.action if event.decision.action == "handoff_offer" else None,
+    )

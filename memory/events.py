@@ -1,0 +1,136 @@
+"""The facts of a conversation and their JSON form.
+
+State is never stored: it is a fold over these events (``memory.conversation``). An event's JSON carries its
+``type``; ``SCHEMA_VERSION`` grows when a form changes in a way that old readers can't read.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from memory.dialogue import BotResponse, Button, Decision, DialogueAct, Entity, NLUResult, ScoredAct, SystemAct
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class UserUttered:
+    """A person said something; ``nlu`` is what was understood at the time."""
+
+    timestamp: float
+    text: str
+    message_id: str
+    channel: str
+    nlu: NLUResult
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The policy chose; ``system`` is None for social turns, which leave the task's pending question open."""
+
+    timestamp: float
+    decision: Decision
+    system: SystemAct | None = None
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BotUttered:
+    """What the bot said in one turn."""
+
+    timestamp: float
+    replies: tuple[BotResponse, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """A booking was made."""
+
+    timestamp: float
+    reference: str
+    entity: str
+    details: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOff:
+    """A person takes over."""
+
+    timestamp: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackGiven:
+    """Thumbs: ``value`` 1 or -1 for the bot turn whose user message had ``message_id``."""
+
+    timestamp: float
+    message_id: str
+    value: int
+    comment: str = ""
+
+
+Event = UserUttered | Decided | BotUttered | Booked | HandedOff | FeedbackGiven
+_TYPES: dict[str, type[Any]] = {
+    cls.__name__: cls for cls in (UserUttered, Decided, BotUttered, Booked, HandedOff, FeedbackGiven)
+}
+
+
+def event_to_json(event: Event) -> str:
+    """A canonical single-line JSON object with the event's ``type`` first."""
+    body = {"type": type(event).__name__, **_finite(asdict(event))}
+    return json.dumps(body, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+
+
+def event_from_json(text: str) -> Event:
+    """Inverse of ``event_to_json``; ValueError for an unknown type or a missing field."""
+    body = json.loads(text)
+    cls = _TYPES.get(body.pop("type", None))
+    if cls is None:
+        raise ValueError("unknown event type: this log was written by a newer version")
+    try:
+        return _REVIVE.get(cls, lambda b: cls(**b))(body)  # type: ignore[no-any-return]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"broken {cls.__name__} event: {error}") from None
+
+
+def _finite(body: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no NaN: masked action values become null."""
+    decision = body.get("decision")
+    if decision is not None:
+        decision["values"] = [None if math.isnan(value) else value for value in decision["values"]]
+    return body
+
+
+def _user(body: dict[str, Any]) -> UserUttered:
+    nlu = body["nlu"]
+    result = NLUResult(
+        text=nlu["text"],
+        acts=tuple(ScoredAct(DialogueAct(**a["act"]), a["confidence"]) for a in nlu["acts"]),
+        intents=tuple((name, p) for name, p in nlu["intents"]),
+        entities=tuple(Entity(**entity) for entity in nlu["entities"]),
+        sentiment=nlu["sentiment"],
+        out_of_scope=nlu["out_of_scope"],
+    )
+    return UserUttered(**{**body, "nlu": result})
+
+
+def _decided(body: dict[str, Any]) -> Decided:
+    raw = body["decision"]
+    values = tuple(float("nan") if value is None else value for value in raw["values"])
+    decision = Decision(**{**raw, "values": values, "mask": tuple(raw["mask"])})
+    system = body["system"]
+    if system is not None:
+        system = SystemAct(**{**system, "answered": tuple(system["answered"])})
+    return Decided(**{**body, "decision": decision, "system": system})
+
+
+def _bot(body: dict[str, Any]) -> BotUttered:
+    replies = (BotResponse(**{**r, "buttons": tuple(Button(**b) for b in r["buttons"])}) for r in body["replies"])
+    return BotUttered(body["timestamp"], tuple(replies))
+
+
+_REVIVE: dict[type[Any], Any] = {UserUttered: _user, Decided: _decided, BotUttered: _bot}

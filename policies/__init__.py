@@ -1,0 +1,1 @@
+"""What to do next: the action space, policies and their learners."""

@@ -1,0 +1,1 @@
+"""Whom to practise with: goals, simulated users, noise, and the gymnasium environments."""
