@@ -107,15 +107,21 @@ def observe_system(ontology: Ontology, state: BeliefState, turn: SystemTurn) -> 
     offered = state.offered.copy()
     offering = named & np.isin(turn.kind, _OFFERS)
     offered[rows[offering], turn.entity[offering]] = True
-    booked = turn.kind == KIND["booked"]
+    # another venue than the booked one is a new business: it may be booked too
+    booked = (state.booked & ~(offering & (turn.entity != state.venue))) | (turn.kind == KIND["booked"])
+    failed = np.flatnonzero((turn.kind == KIND["booking_failed"]) & (turn.slot >= 0))
+    open_confidence = state.open_confidence.copy()
+    open_confidence[failed, turn.slot[failed]] = 0.0
     return replace(
         state,
         offered=offered,
+        open_confidence=open_confidence,
+        booking_confirmed=np.where(turn.kind == KIND["booking_failed"], np.float32(0), state.booking_confirmed),
         requested=np.where(turn.answered, np.float32(0), state.requested),
         venue=np.where(named, turn.entity, state.venue).astype(np.int32),
         venue_confidence=np.where(named, np.float32(1), state.venue_confidence),
         none_matched=(turn.kind == KIND["offer_none"]) | (turn.kind == KIND["alternative_none"]),
-        booked=state.booked | booked,
+        booked=booked,
         last=turn,
     )
 
@@ -242,8 +248,11 @@ def not_said(ontology: Ontology, state: BeliefState) -> FloatArray:
 def top_values(ontology: Ontology, state: BeliefState, rank: int = 0) -> tuple[IntArray, FloatArray]:
     """(B, S) goal-value index and belief of each slot's best (``rank`` 0) or second best (1) value."""
     columns = []
+    rows = np.arange(state.batch)
     for start, end in zip(ontology.offsets[:-1], ontology.offsets[1:], strict=True):
-        segment = state.goals[:, start:end]
-        columns.append(start + np.argsort(-segment, axis=1, kind="stable")[:, min(rank, end - start - 1)])
+        segment = state.goals[:, start:end].copy()
+        for _ in range(min(rank, end - start - 1)):
+            segment[rows, np.argmax(segment, axis=1)] = -1.0
+        columns.append(start + np.argmax(segment, axis=1))
     index = np.stack(columns, axis=1).astype(np.int32)
     return index, np.take_along_axis(state.goals, index, axis=1)

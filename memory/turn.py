@@ -22,6 +22,8 @@ SYSTEM_KINDS = (
 )  # fmt: skip
 """What one system turn can be at act level."""
 KIND = {kind: k for k, kind in enumerate(SYSTEM_KINDS)}
+OPEN_KINDS = ("request_open", "booking_failed")
+"""Kinds whose ``slot`` is an open slot: the one asked for, or the one whose value can't be booked."""
 
 FLOW_ACTS = (
     "hello", "bye", "thankyou", "ack", "affirm", "negate", "dontcare", "reqalts", "book", "cancel", "repeat",
@@ -36,7 +38,7 @@ class SystemTurn:
     """A batch of system turns.
 
     ``kind`` (B,) indexes SYSTEM_KINDS; ``slot`` (B,) is a constraint slot (request, confirm, select; for
-    offer_none the slot proposed to be relaxed) or an open slot (request_open); ``value``/``other`` (B,) goal
+    offer_none the slot proposed to be relaxed) or an open slot (OPEN_KINDS); ``value``/``other`` (B,) goal
     values v; ``entity`` (B,) e; -1 where there is none. ``answered`` (B, R) marks the attributes told.
     """
 
@@ -154,7 +156,7 @@ def system_act(ontology: Ontology, turn: SystemTurn, row: int = 0) -> SystemAct:
     """One row of a batch by names."""
     kind = SYSTEM_KINDS[turn.kind[row]]
     slot, value, other, entity = (int(a[row]) for a in (turn.slot, turn.value, turn.other, turn.entity))
-    names = ontology.open_slots if kind == "request_open" else ontology.slots
+    names = ontology.open_slots if kind in OPEN_KINDS else ontology.slots
     return SystemAct(
         kind=kind,
         slot=names[slot] if slot >= 0 else None,
@@ -169,7 +171,7 @@ def system_turn(ontology: Ontology, act: SystemAct) -> SystemTurn:
     """The array form (B = 1); names that the ontology no longer has become -1, so that old logs still fold."""
     turn = SystemTurn.empty(ontology, 1)
     turn.kind[0] = KIND.get(act.kind, 0)
-    index = ontology.open_index if act.kind == "request_open" else ontology.slot_index
+    index = ontology.open_index if act.kind in OPEN_KINDS else ontology.slot_index
     turn.slot[0] = index.get(act.slot or "", -1)
     turn.value[0] = ontology.value_index.get((act.slot or "", act.value or ""), -1)
     turn.other[0] = ontology.value_index.get((act.slot or "", act.other or ""), -1)

@@ -1,0 +1,134 @@
+"""The one configuration: typed, frozen, every key known.
+
+Secrets are not here: the inspector's token comes from the environment variable ``REJOINDER_INSPECT_TOKEN``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+
+
+class ConfigError(ValueError):
+    """config.yml can't be used; the message names file, key and remedy."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class NLUConfig(_Section):
+    """From text to acts."""
+
+    encoder: str = "all-MiniLM-L6-v2"
+    target_in_scope_loss: float = Field(0.03, gt=0, lt=0.5)
+    batch_window_ms: float = Field(1.0, ge=0, le=50)
+
+
+class PolicyConfig(_Section):
+    """Which policy answers."""
+
+    name: Literal["learned", "rule"] = "learned"
+
+
+class TrainingConfig(_Section):
+    """How the policy is trained."""
+
+    seconds: float = Field(60, gt=0)
+    num_envs: int = Field(256, ge=1, le=16384)
+    max_turns: int = Field(20, ge=4, le=200)
+    error_rates: tuple[float, ...] = (0.0, 0.15, 0.3)
+
+
+class ConversationConfig(_Section):
+    """When to apologise, offer a person, or say that something was not understood."""
+
+    upset_below: float = Field(-0.45, ge=-1, le=0)
+    handoff_after: int = Field(3, ge=1)
+    act_threshold: float = Field(0.4, gt=0, lt=1)
+    out_of_scope_threshold: float = Field(0.5, gt=0, lt=1)
+
+
+class ServerConfig(_Section):
+    """Where to listen and what to refuse."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    allowed_origins: tuple[str, ...] = ()
+    max_message_chars: int = Field(1000, ge=1, le=100_000)
+    max_body_bytes: int = Field(65536, ge=1024)
+    request_seconds: float = Field(10.0, gt=0)
+    max_in_flight: int = Field(256, ge=1)
+
+
+class Config(_Section):
+    """All settings; relative paths are relative to the folder of config.yml (``root``)."""
+
+    assistant: Path = Path("assistants/restaurants")
+    models: Path = Path("models")
+    data: Path = Path("data")
+    seed: int = 7
+    nlu: NLUConfig = NLUConfig()
+    policy: PolicyConfig = PolicyConfig()
+    training: TrainingConfig = TrainingConfig()
+    conversation: ConversationConfig = ConversationConfig()
+    server: ServerConfig = ServerConfig()
+
+    @property
+    def model_dir(self) -> Path:
+        """Where this assistant's models are."""
+        return self.models / self.assistant.name
+
+    @property
+    def database(self) -> Path:
+        """The event log."""
+        return self.data / f"{self.assistant.name}.sqlite3"
+
+
+def load_config(path: Path | None = None) -> Config:
+    """Read ``path`` (default ``config.yml`` of the working folder, where a missing one means all defaults).
+
+    ConfigError for a missing named file, bad YAML, an unknown key (with a suggestion) or a value out of range.
+    """
+    file = path or Path("config.yml")
+    if not file.exists():
+        if path is not None:
+            raise ConfigError(f"{file}: no such file; create it or leave --config out")
+        return _rooted(Config(), Path())
+    try:
+        raw = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8")) or {}
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise ConfigError(f"{file}:{line}: {error.problem}; correct the YAML there") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file}: not UTF-8 text; save it as UTF-8") from None
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{file}: expected `key: value` lines, found {type(raw).__name__}")
+    try:
+        return _rooted(Config.model_validate(raw), file.parent)
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"{file}: {_explain(e)}" for e in error.errors())) from None
+
+
+def _rooted(config: Config, root: Path) -> Config:
+    paths = {key: root / getattr(config, key) for key in ("assistant", "models", "data")}
+    return config.model_copy(update=paths)
+
+
+def _explain(error: Any) -> str:
+    location = [str(part) for part in error["loc"]]
+    key = ".".join(location)
+    if error["type"] != "extra_forbidden":
+        return f"{key}: {error['msg']}, got {error['input']!r}"
+    section: Any = Config
+    for part in location[:-1]:
+        section = section.model_fields[part].annotation
+    known = list(section.model_fields)
+    close = difflib.get_close_matches(location[-1], known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
+    return f"unknown key {key!r}: {hint}"
