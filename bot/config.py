@@ -26,8 +26,8 @@ class NLUConfig(_Section):
     """From text to acts."""
 
     encoder: str = "all-MiniLM-L6-v2"
-    target_in_scope_loss: float = Field(0.03, gt=0, lt=0.5)
-    batch_window_ms: float = Field(1.0, ge=0, le=50)
+    target_in_scope_loss: float = Field(default=0.03, gt=0, lt=0.5)
+    batch_window_ms: float = Field(default=1.0, ge=0, le=50)
 
 
 class PolicyConfig(_Section):
@@ -39,31 +39,31 @@ class PolicyConfig(_Section):
 class TrainingConfig(_Section):
     """How the policy is trained."""
 
-    seconds: float = Field(60, gt=0)
-    num_envs: int = Field(256, ge=1, le=16384)
-    max_turns: int = Field(20, ge=4, le=200)
+    seconds: float = Field(default=60, gt=0)
+    num_envs: int = Field(default=256, ge=1, le=16384)
+    max_turns: int = Field(default=20, ge=4, le=200)
     error_rates: tuple[float, ...] = (0.0, 0.15, 0.3)
 
 
 class ConversationConfig(_Section):
     """When to apologise, offer a person, or say that something was not understood."""
 
-    upset_below: float = Field(-0.45, ge=-1, le=0)
-    handoff_after: int = Field(3, ge=1)
-    act_threshold: float = Field(0.4, gt=0, lt=1)
-    out_of_scope_threshold: float = Field(0.5, gt=0, lt=1)
+    upset_below: float = Field(default=-0.45, ge=-1, le=0)
+    handoff_after: int = Field(default=3, ge=1)
+    act_threshold: float = Field(default=0.4, gt=0, lt=1)
+    out_of_scope_threshold: float = Field(default=0.5, gt=0, lt=1)
 
 
 class ServerConfig(_Section):
     """Where to listen and what to refuse."""
 
     host: str = "127.0.0.1"
-    port: int = Field(8000, ge=0, le=65535)
+    port: int = Field(default=8000, ge=0, le=65535)
     allowed_origins: tuple[str, ...] = ()
-    max_message_chars: int = Field(1000, ge=1, le=100_000)
-    max_body_bytes: int = Field(65536, ge=1024)
-    request_seconds: float = Field(10.0, gt=0)
-    max_in_flight: int = Field(256, ge=1)
+    max_message_chars: int = Field(default=1000, ge=1, le=100_000)
+    max_body_bytes: int = Field(default=65536, ge=1024)
+    request_seconds: float = Field(default=10.0, gt=0)
+    max_in_flight: int = Field(default=256, ge=1)
 
 
 class Config(_Section):

@@ -13,7 +13,14 @@ from simulator.user_turn import Told, UserTurn
 
 
 class AgendaUsers(Agenda):
-    """B simulated users: ``reset``, then ``react`` to each system turn (kind ``none`` opens the dialogue)."""
+    """B simulated users: ``reset``, ``open`` the dialogue, then ``react`` to each system turn."""
+
+    def open(self, rows: IntArray) -> UserTurn:
+        """The first turns of ``rows``; everybody else is silent."""
+        turn = UserTurn.empty(self.ontology, len(self.state.venue))
+        self._draws[rows] = self.random.uniform(self._width, rows)
+        self._open_dialogue(turn, rows)
+        return turn
 
     def react(self, system: SystemTurn, told: Told) -> UserTurn:
         """The users' answers to one system turn each; ``state.hung_up`` tells who has left for good."""
@@ -36,7 +43,7 @@ class AgendaUsers(Agenda):
         done: BoolArray = fits & ~s.unfilled.any(axis=1) & booked
         return done
 
-    def _open_dialogue(self, turn: UserTurn, rows: IntArray, system: SystemTurn, told: Told) -> None:
+    def _open_dialogue(self, turn: UserTurn, rows: IntArray) -> None:
         greets, more = self._coin("greeting", rows), self._coin("inform_combination", rows)
         turn.flow[rows[greets], FLOW["hello"]] = True
         rows = rows[more | ~greets]
@@ -170,7 +177,8 @@ class AgendaUsers(Agenda):
         wants = self.goals.books[rows] & (self.state.booked[rows] == NOT_BOOKED)
         refuses = rows[~wants]
         turn.flow[refuses, FLOW["negate"]] = turn.flow[refuses, FLOW["cancel"]] = True
-        return rows[wants]
+        willing: IntArray = rows[wants]
+        return willing
 
     def _on_request_open(self, turn: UserTurn, rows: IntArray, system: SystemTurn, told: Told) -> None:
         rows = self._contradicted(turn, self._no_booking(turn, rows), system)
@@ -224,7 +232,6 @@ class AgendaUsers(Agenda):
 _Reaction = Callable[[AgendaUsers, UserTurn, IntArray, SystemTurn, Told], None]
 
 _REACTIONS: dict[str, _Reaction] = {
-    "none": AgendaUsers._open_dialogue,
     "request": AgendaUsers._on_request,
     "confirm": AgendaUsers._on_confirm,
     "select": AgendaUsers._on_select,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -69,12 +70,12 @@ class UserParameters:
     @classmethod
     def sampled(cls) -> UserParameters:
         """People differ: PyDial's `sampledUM` ranges."""
-        return replace(cls(), **_SAMPLED)
+        return _with(_SAMPLED)
 
     @classmethod
     def unfriendly(cls) -> UserParameters:
         """People say little per turn and change their minds silently: PyDial's `unfriendlyUM`."""
-        return replace(cls(), **{**_SAMPLED, **_UNFRIENDLY})
+        return _with({**_SAMPLED, **_UNFRIENDLY})
 
     def draw(self, uniforms: FloatArray) -> tuple[FloatArray, FloatArray]:
         """From (n, WIDTH) uniforms: personalities (n, len(PROBABILITIES)) and patiences (n,)."""
@@ -83,6 +84,11 @@ class UserParameters:
         personality: FloatArray = low + uniforms[:, :-1] * (high - low)
         fewest, most = self.patience
         return personality, np.float32(fewest) + np.floor(uniforms[:, -1] * (most - fewest + 1))
+
+
+def _with(ranges: dict[str, Range]) -> UserParameters:
+    settings: dict[str, Any] = dict(ranges)
+    return UserParameters(**settings)
 
 
 PROBABILITIES = tuple(field.name for field in fields(UserParameters) if field.name != "patience")

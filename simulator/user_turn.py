@@ -45,10 +45,9 @@ class UserTurn:
             venue=minus(),
         )
 
-    def assign(self, rows: IntArray, other: UserTurn) -> None:
-        """Overwrite ``rows`` by the turns of ``other`` (len(rows))."""
-        for name in self.__slots__:
-            getattr(self, name)[rows] = getattr(other, name)
+    def take(self, rows: IntArray) -> UserTurn:
+        """The turns of ``rows``."""
+        return UserTurn(*(getattr(self, name)[rows] for name in self.__slots__))
 
 
 @dataclass(frozen=True, slots=True)

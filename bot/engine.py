@@ -1,0 +1,147 @@
+"""One turn: UserMessage -> NLUResult -> BeliefState -> Decision -> BotResponse, each step an event.
+
+    message ── understand ──> UserUttered ── decide ──> Decided ── say ──> BotUttered
+
+The engine keeps nothing between turns: the conversation comes in, events go out. All randomness of a turn comes
+from (seed, conversation id, sequence number), so that the same turn gives the same reply when it runs again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import numpy as np
+
+from bot.assistant import Assistant
+from bot.booking import booked, checked
+from bot.nlg.realise import Realiser
+from bot.shortcuts import parse_shortcut
+from memory.conversation import Conversation, apply
+from memory.dialogue import BotResponse, Decision, NLUResult, ScoredAct, SystemAct, UserMessage
+from memory.events import Booked, BotUttered, Decided, Event, HandedOff, UserUttered
+from memory.turn import system_act
+from policies.actions import ActionSpace
+from policies.policy import Policy
+from policies.social import SocialDecision, SocialPolicy
+
+Understand = Callable[[str, SystemAct | None], Awaitable[NLUResult]]
+"""Text and the preceding system act -> what was said."""
+
+
+class Engine:
+    """Turns messages into events for one assistant with one policy."""
+
+    def __init__(
+        self, assistant: Assistant, understand: Understand, policy: Policy, social: SocialPolicy, seed: int = 7
+    ) -> None:
+        self.assistant = assistant
+        self.ontology = assistant.ontology
+        self.understand = understand
+        self.policy = policy
+        self.social = social
+        self.space = ActionSpace(assistant.ontology)
+        self.realiser = Realiser(assistant)
+        self.seed = seed
+
+    async def respond(self, state: Conversation, message: UserMessage) -> list[Event]:
+        """The events of one turn, in order; nothing is stored."""
+        clock = _Stopwatch()
+        rng = turn_rng(self.seed, state.id, state.seq)
+        nlu = _reinterpreted(await self._nlu(state, message), state)
+        clock.lap("nlu")
+        heard = UserUttered(message.timestamp, message.text, message.message_id or "", message.channel, nlu)
+        state = apply(self.ontology, state, heard)
+        clock.lap("track")
+        social = self.social.decide(state, nlu)
+        decision, system = self._decide(state, social, message.timestamp, rng)
+        clock.lap("policy")
+        effects = self._effects(decision, system, state, message.timestamp, rng)
+        replies = self._say(social, system, state, nlu, effects, rng)
+        clock.lap("nlg")
+        decided = Decided(message.timestamp, decision, system, clock.laps)
+        return [heard, decided, *effects, BotUttered(message.timestamp, tuple(replies))]
+
+    async def _nlu(self, state: Conversation, message: UserMessage) -> NLUResult:
+        shortcut = parse_shortcut(message.text, self.ontology)
+        if shortcut is not None:
+            return shortcut
+        previous = system_act(self.ontology, state.belief.last)
+        return await self.understand(message.text, previous if previous.kind != "none" else None)
+
+    def _decide(
+        self, state: Conversation, social: SocialDecision | None, timestamp: float, rng: np.random.Generator
+    ) -> tuple[Decision, SystemAct | None]:
+        if social is not None:
+            system = SystemAct("bye") if social.action == "bye" else None
+            return Decision(social.action, self.social.name), system
+        masks = self.space.masks(state.belief)
+        output = self.policy.act(state.belief, masks, rng)
+        decision = Decision(
+            action=self.space.names[int(output.actions[0])],
+            policy=self.policy.name,
+            version=self.policy.version,
+            values=tuple(float(value) for value in output.values[0]),
+            mask=tuple(bool(allowed) for allowed in masks[0]),
+            propensity=float(output.propensity[0]),
+        )
+        act = system_act(self.ontology, self.space.ground(state.belief, output.actions))
+        return decision, checked(self.assistant, act, state, timestamp)
+
+    def _effects(
+        self, decision: Decision, system: SystemAct | None, state: Conversation, now: float, rng: np.random.Generator
+    ) -> list[Booked | HandedOff]:
+        if decision.action == "handoff":
+            return [HandedOff(now, "the user asked for a person")]
+        if system is not None and system.kind == "booked":
+            return [booked(self.assistant, system, state, now, rng)]
+        return []
+
+    def _say(
+        self,
+        social: SocialDecision | None,
+        system: SystemAct | None,
+        state: Conversation,
+        nlu: NLUResult,
+        effects: list[Booked | HandedOff],
+        rng: np.random.Generator,
+    ) -> list[BotResponse]:
+        if social is not None:
+            return self.realiser.social(social, state, rng)
+        assert system is not None
+        reference = next((e.reference for e in effects if isinstance(e, Booked)), "")
+        replies = self.realiser.task(system, state, nlu, rng, reference)
+        if self.social.upset(state, nlu):
+            replies = [self.realiser.preface(state, rng), *replies]
+        return replies
+
+
+def turn_rng(seed: int, conversation_id: str, seq: int) -> np.random.Generator:
+    """The generator of one turn."""
+    digest = hashlib.sha256(f"{seed}\0{seq}\0{conversation_id}".encode("utf-8", "surrogatepass")).digest()
+    return np.random.default_rng(int.from_bytes(digest[:16], "big"))
+
+
+def _reinterpreted(nlu: NLUResult, state: Conversation) -> NLUResult:
+    """Before any venue is known, "do you have thai food?" is a wish: confirm becomes inform."""
+    if state.belief.venue[0] >= 0:
+        return nlu
+    acts = tuple(
+        ScoredAct(replace(s.act, type="inform"), s.confidence) if s.act.type == "confirm" else s for s in nlu.acts
+    )
+    return replace(nlu, acts=acts)
+
+
+class _Stopwatch:
+    """Milliseconds per stage."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.laps[stage] = round((now - self._last) * 1000, 3)
+        self._last = now

@@ -1,0 +1,231 @@
+"""From a system act to what is said, in the assistant's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from bot.assistant import Assistant
+from bot.nlg.templates import Templates
+from memory.belief import top_values
+from memory.conversation import Conversation
+from memory.dialogue import DONTCARE, BotResponse, Button, NLUResult, SystemAct
+from policies.matching import ACCEPT, EntityMatcher
+from policies.social import SocialDecision
+
+_OFFER_BUTTONS = (Button("Book a table", "/book"), Button("Something else", "/reqalts"))
+_RELAX_BUTTONS = (Button("Yes, show me", "/affirm"),)
+_YES_NO = (Button("Yes", "/affirm"), Button("No", "/negate"))
+
+
+class Realiser:
+    """Words for system acts and social decisions; ``rng`` decides among equal wordings."""
+
+    def __init__(self, assistant: Assistant) -> None:
+        self.assistant = assistant
+        self.ontology = assistant.ontology
+        self.templates = Templates(assistant.responses)
+        self.matcher = EntityMatcher(assistant.ontology)
+
+    def task(
+        self, act: SystemAct, state: Conversation, nlu: NLUResult, rng: np.random.Generator, reference: str = ""
+    ) -> list[BotResponse]:
+        """The replies of a task turn; ``state`` is the conversation after the user's turn."""
+        turn = _Turn(self, act, state, nlu, rng, reference)
+        return turn.say()
+
+    def social(self, decision: SocialDecision, state: Conversation, rng: np.random.Generator) -> list[BotResponse]:
+        """The replies of a social turn, followed by the pending question where it should be resumed."""
+        replies = self._social(decision, state, rng)
+        if decision.resume:
+            replies += self.pending_question(state, rng)
+        return replies
+
+    def preface(self, state: Conversation, rng: np.random.Generator) -> BotResponse:
+        """The short apology before an answer to somebody who is upset."""
+        return self._plain("utter_apologise", state, rng)
+
+    def _social(self, decision: SocialDecision, state: Conversation, rng: np.random.Generator) -> list[BotResponse]:
+        match decision.action:
+            case "repeat" if state.last_replies:
+                return list(state.last_replies)
+            case "repeat":
+                return [self._plain("utter_repeat_unknown", state, rng)]
+            case "faq":
+                entry = next(e for e in self.assistant.faq if e.id == decision.topic)
+                return [BotResponse(str(entry.answers[int(rng.integers(len(entry.answers)))]))]
+            case "chitchat":
+                return [self._plain(f"utter_chitchat/{decision.topic}", state, rng, default="utter_default")]
+            case "handoff_offer":
+                return [replace(self._plain("utter_handoff_offer", state, rng), buttons=_YES_NO)]
+            case "handoff_declined":
+                return [self._plain("utter_help", state, rng)]
+            case action:
+                return [self._plain(f"utter_{action}", state, rng, default="utter_default")]
+
+    def _plain(
+        self, name: str, state: Conversation, rng: np.random.Generator, default: str | None = None
+    ) -> BotResponse:
+        task = self.assistant.task
+        values = {"city": task.city, "phone": task.handoff_phone, "handoff_phone": task.handoff_phone}
+        if state.bookings:
+            values["reference"] = state.bookings[-1].reference
+        chosen = name if name in self.templates or default is None else default
+        return self.templates.choose(chosen, values, rng, avoid=said(state.last_replies))
+
+    def pending_question(self, state: Conversation, rng: np.random.Generator) -> list[BotResponse]:
+        """The task's open question again, so that a digression does not lose the thread; empty when none is open."""
+        from memory.turn import system_act
+
+        act = system_act(self.ontology, state.belief.last)
+        if act.kind not in ("request", "confirm", "select", "request_open", "confirm_booking"):
+            return []
+        return self.task(replace(act, answered=()), state, NLUResult(""), rng)
+
+    def entity_values(self, entity: str) -> dict[str, str]:
+        """All columns of one entity's row."""
+        row = self.ontology.entity_index[entity.lower()]
+        return {column: cells[row] for column, cells in self.ontology.entities.items()}
+
+    def constraints(self, state: Conversation) -> dict[str, str]:
+        """Slot -> accepted value, dontcare left out."""
+        index, probability = top_values(self.ontology, state.belief)
+        pairs = (self.ontology.values[v] for v, p in zip(index[0], probability[0], strict=True) if p > ACCEPT)
+        return {slot: value for slot, value in pairs if value != DONTCARE}
+
+    def phrase(self, constraints: dict[str, str]) -> str:
+        """``thai food, a location in the north and cheap prices``."""
+        parts = [self.assistant.task.phrases[slot].replace("{value}", value) for slot, value in constraints.items()]
+        if len(parts) < 2:
+            return "".join(parts) or "these wishes"
+        return f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+    def count(self, constraints: dict[str, str]) -> tuple[int, str]:
+        """How many entities satisfy all ``constraints``, and the first one's name."""
+        fits = np.ones(self.ontology.num_entities, dtype=np.bool_)
+        for pair in constraints.items():
+            fits &= self.ontology.entity_matrix[:, self.ontology.value_index[pair]]
+        first = int(np.argmax(fits))
+        return int(fits.sum()), self.ontology.entity_names[first]
+
+
+def said(replies: Sequence[BotResponse]) -> str:
+    """The text of the replies, to avoid saying the same again."""
+    return "\n".join(reply.text for reply in replies)
+
+
+class _Turn:
+    """One task turn being worded; holds what every part needs."""
+
+    def __init__(
+        self,
+        by: Realiser,
+        act: SystemAct,
+        state: Conversation,
+        nlu: NLUResult,
+        rng: np.random.Generator,
+        reference: str,
+    ) -> None:
+        self.by, self.act, self.state, self.nlu, self.rng, self.reference = by, act, state, nlu, rng, reference
+        self.wanted = by.constraints(state)
+        self.avoid = said(state.last_replies)
+
+    def choose(self, name: str, mention: frozenset[str] = frozenset(), **values: str) -> BotResponse:
+        return self.by.templates.choose(name, values, self.rng, avoid=self.avoid, mention=mention)
+
+    def say(self) -> list[BotResponse]:
+        act = self.act
+        match act.kind:
+            case "request":
+                return [self.choose(f"utter_request_{act.slot}")]
+            case "confirm" | "select":
+                values = {"value": act.value or "", "other": act.other or ""}
+                reply = self.choose(f"utter_{act.kind}_{act.slot}", **values)
+                choices = _YES_NO if act.kind == "confirm" else tuple(_inform(act.slot, v) for v in values.values())
+                return [replace(reply, buttons=reply.buttons or choices)]
+            case "offer" | "alternative":
+                return self.offer()
+            case "offer_none" | "alternative_none":
+                return self.nothing_found()
+            case "answer":
+                return [self.joined(self.answers() or [self.offer_text()], _OFFER_BUTTONS)]
+            case "request_open":
+                return [self.choose(f"utter_request_{act.slot}", **self.row())]
+            case "confirm_booking" | "booked":
+                name = "utter_confirm_booking" if act.kind == "confirm_booking" else "utter_booked"
+                return [self.choose(name, **self.row(), **self.booking(), reference=self.reference)]
+            case "booking_failed":
+                return [self.booking_failed()]
+            case _:
+                return [self.choose(f"utter_{act.kind}" if act.kind != "none" else "utter_default")]
+
+    def row(self) -> dict[str, str]:
+        if self.act.entity is None:
+            return {"name": "there"}
+        return self.by.entity_values(self.act.entity)
+
+    def booking(self) -> dict[str, str]:
+        ontology = self.by.ontology
+        return {slot: self.state.open_value(ontology, slot) or "?" for slot in ontology.open_slots}
+
+    def offer_text(self) -> str:
+        count, _ = self.by.count(self.wanted)
+        mention = frozenset(self.wanted)
+        if self.act.kind == "alternative":
+            return self.choose("utter_alternative", mention, **self.row()).text
+        first_time = self.state.belief.venue[0] < 0 or self.act.entity != self.current()
+        many = self.act.kind == "offer" and count > 2 and first_time and "utter_offer_many" in self.by.templates
+        return self.choose("utter_offer_many" if many else "utter_offer", mention, **self.row(), count=str(count)).text
+
+    def current(self) -> str | None:
+        e = int(self.state.belief.venue[0])
+        return self.by.ontology.entity_names[e] if e >= 0 else None
+
+    def offer(self) -> list[BotResponse]:
+        if self.act.kind == "offer" and self.act.answered and self.act.entity == self.current():
+            return [self.joined(self.answers(), _OFFER_BUTTONS)]
+        return [self.joined([self.offer_text(), *self.answers()], _OFFER_BUTTONS)]
+
+    def answers(self) -> list[str]:
+        row = self.row()
+        return [self.answer(attribute, row) for attribute in self.act.answered]
+
+    def answer(self, attribute: str, row: dict[str, str]) -> str:
+        asked = {s.act.value for s in self.nlu.acts if s.act.type == "confirm" and s.act.slot == attribute}
+        name = f"utter_answer_{attribute}"
+        if asked - {None} and "utter_confirm_yes" in self.by.templates:
+            name = "utter_confirm_yes" if row[attribute] in asked else "utter_confirm_no"
+        return self.choose(name, name=row[self.by.ontology.key], value=row[attribute]).text
+
+    def nothing_found(self) -> list[BotResponse]:
+        act, by = self.act, self.by
+        if act.kind == "alternative_none":
+            return [self.choose("utter_no_alternative", constraints=by.phrase(self.wanted))]
+        food = self.wanted.get(act.slot or "")
+        unserved = f"utter_{act.slot}_unserved"
+        if food and by.count({str(act.slot): food})[0] == 0 and unserved in by.templates:
+            texts = [self.choose(unserved, **{str(act.slot): food}).text]
+        else:
+            texts = [self.choose("utter_offer_none", constraints=by.phrase(self.wanted)).text]
+        remaining = {slot: value for slot, value in self.wanted.items() if slot != act.slot}
+        count, example = by.count(remaining)
+        if act.slot is None or count == 0 or "utter_relax" not in by.templates:
+            return [self.joined(texts, ())]
+        dropped = by.phrase({act.slot: self.wanted[act.slot]}) if act.slot in self.wanted else act.slot
+        texts.append(self.choose("utter_relax", dropped=dropped, count=str(count), name=example).text)
+        return [self.joined(texts, _RELAX_BUTTONS)]
+
+    def booking_failed(self) -> BotResponse:
+        if self.act.slot == "people":
+            limit = str(self.by.assistant.task.party_limit)
+            return self.choose("utter_booking_party_too_large", people=self.booking()["people"], limit=limit)
+        return self.choose("utter_booking_closed", **self.row(), **self.booking())
+
+    def joined(self, texts: Sequence[str], buttons: tuple[Button, ...]) -> BotResponse:
+        return BotResponse(" ".join(dict.fromkeys(texts)), buttons)
+
+
+def _inform(slot: str | None, value: str) -> Button:
+    return Button(value, f'/inform{{"{slot}": "{value}"}}')
