@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +12,7 @@ from bot.nlg.templates import Templates
 from memory.belief import top_values
 from memory.conversation import Conversation
 from memory.dialogue import DONTCARE, BotResponse, Button, NLUResult, SystemAct
+from memory.turn import system_act
 from policies.matching import ACCEPT, EntityMatcher
 from policies.social import SocialDecision
 
@@ -77,8 +78,6 @@ class Realiser:
 
     def pending_question(self, state: Conversation, rng: np.random.Generator) -> list[BotResponse]:
         """The task's open question again, so that a digression does not lose the thread; empty when none is open."""
-        from memory.turn import system_act
-
         act = system_act(self.ontology, state.belief.last)
         if act.kind not in ("request", "confirm", "select", "request_open", "confirm_booking"):
             return []
@@ -132,8 +131,10 @@ class _Turn:
         self.wanted = by.constraints(state)
         self.avoid = said(state.last_replies)
 
-    def choose(self, name: str, mention: frozenset[str] = frozenset(), **values: str) -> BotResponse:
-        return self.by.templates.choose(name, values, self.rng, avoid=self.avoid, mention=mention)
+    def choose(
+        self, response: str, values: Mapping[str, str] | None = None, mention: frozenset[str] = frozenset()
+    ) -> BotResponse:
+        return self.by.templates.choose(response, values or {}, self.rng, avoid=self.avoid, mention=mention)
 
     def say(self) -> list[BotResponse]:
         act = self.act
@@ -142,7 +143,7 @@ class _Turn:
                 return [self.choose(f"utter_request_{act.slot}")]
             case "confirm" | "select":
                 values = {"value": act.value or "", "other": act.other or ""}
-                reply = self.choose(f"utter_{act.kind}_{act.slot}", **values)
+                reply = self.choose(f"utter_{act.kind}_{act.slot}", values)
                 choices = _YES_NO if act.kind == "confirm" else tuple(_inform(act.slot, v) for v in values.values())
                 return [replace(reply, buttons=reply.buttons or choices)]
             case "offer" | "alternative":
@@ -152,10 +153,10 @@ class _Turn:
             case "answer":
                 return [self.joined(self.answers() or [self.offer_text()], _OFFER_BUTTONS)]
             case "request_open":
-                return [self.choose(f"utter_request_{act.slot}", **self.row())]
+                return [self.choose(f"utter_request_{act.slot}", self.row())]
             case "confirm_booking" | "booked":
                 name = "utter_confirm_booking" if act.kind == "confirm_booking" else "utter_booked"
-                return [self.choose(name, **self.row(), **self.booking(), reference=self.reference)]
+                return [self.choose(name, {**self.row(), **self.booking(), "reference": self.reference})]
             case "booking_failed":
                 return [self.booking_failed()]
             case _:
@@ -174,10 +175,12 @@ class _Turn:
         count, _ = self.by.count(self.wanted)
         mention = frozenset(self.wanted)
         if self.act.kind == "alternative":
-            return self.choose("utter_alternative", mention, **self.row()).text
+            return self.choose("utter_alternative", self.row(), mention).text
         first_time = self.state.belief.venue[0] < 0 or self.act.entity != self.current()
         many = self.act.kind == "offer" and count > 2 and first_time and "utter_offer_many" in self.by.templates
-        return self.choose("utter_offer_many" if many else "utter_offer", mention, **self.row(), count=str(count)).text
+        return self.choose(
+            "utter_offer_many" if many else "utter_offer", {**self.row(), "count": str(count)}, mention
+        ).text
 
     def current(self) -> str | None:
         e = int(self.state.belief.venue[0])
@@ -197,31 +200,31 @@ class _Turn:
         name = f"utter_answer_{attribute}"
         if asked - {None} and "utter_confirm_yes" in self.by.templates:
             name = "utter_confirm_yes" if row[attribute] in asked else "utter_confirm_no"
-        return self.choose(name, name=row[self.by.ontology.key], value=row[attribute]).text
+        return self.choose(name, {"name": row[self.by.ontology.key], "value": row[attribute]}).text
 
     def nothing_found(self) -> list[BotResponse]:
         act, by = self.act, self.by
         if act.kind == "alternative_none":
-            return [self.choose("utter_no_alternative", constraints=by.phrase(self.wanted))]
+            return [self.choose("utter_no_alternative", {"constraints": by.phrase(self.wanted)})]
         food = self.wanted.get(act.slot or "")
         unserved = f"utter_{act.slot}_unserved"
         if food and by.count({str(act.slot): food})[0] == 0 and unserved in by.templates:
-            texts = [self.choose(unserved, **{str(act.slot): food}).text]
+            texts = [self.choose(unserved, {str(act.slot): food}).text]
         else:
-            texts = [self.choose("utter_offer_none", constraints=by.phrase(self.wanted)).text]
+            texts = [self.choose("utter_offer_none", {"constraints": by.phrase(self.wanted)}).text]
         remaining = {slot: value for slot, value in self.wanted.items() if slot != act.slot}
         count, example = by.count(remaining)
         if act.slot is None or count == 0 or "utter_relax" not in by.templates:
             return [self.joined(texts, ())]
         dropped = by.phrase({act.slot: self.wanted[act.slot]}) if act.slot in self.wanted else act.slot
-        texts.append(self.choose("utter_relax", dropped=dropped, count=str(count), name=example).text)
+        texts.append(self.choose("utter_relax", {"dropped": dropped, "count": str(count), "name": example}).text)
         return [self.joined(texts, _RELAX_BUTTONS)]
 
     def booking_failed(self) -> BotResponse:
         if self.act.slot == "people":
             limit = str(self.by.assistant.task.party_limit)
-            return self.choose("utter_booking_party_too_large", people=self.booking()["people"], limit=limit)
-        return self.choose("utter_booking_closed", **self.row(), **self.booking())
+            return self.choose("utter_booking_party_too_large", {"people": self.booking()["people"], "limit": limit})
+        return self.choose("utter_booking_closed", {**self.row(), **self.booking()})
 
     def joined(self, texts: Sequence[str], buttons: tuple[Button, ...]) -> BotResponse:
         return BotResponse(" ".join(dict.fromkeys(texts)), buttons)
