@@ -90,7 +90,7 @@ class EventStore(Protocol):
         """
 
     def load(self, conversation_id: str) -> list[Event]:
-        """All events in order; empty for an unknown conversation."""
+        """All events in order; empty for an unknown conversation. This and all reads may raise StoreUnavailable."""
 
     def find_turn(self, conversation_id: str, message_id: str) -> StoredTurn | None:
         """The stored turn of a message id, or None."""
@@ -178,7 +178,7 @@ class SqliteStore:
             return []
         try:
             rows = self._read(_SEARCH, query, limit)
-        except sqlite3.OperationalError:
+        except StoreUnavailable:  # far more often the query's syntax than the disk
             rows = self._read(_SEARCH, quote_terms(query), limit)
         return [SearchHit(*row) for row in rows]
 
@@ -197,8 +197,8 @@ class SqliteStore:
             return "the event log is closed or its writer has ended"
         try:
             self._read("SELECT 1 FROM events LIMIT 1")
-        except (sqlite3.Error, StoreUnavailable) as error:
-            return f"the event log can't be read: {error}"
+        except StoreUnavailable as error:
+            return str(error)
         return None
 
     @property
@@ -215,15 +215,22 @@ class SqliteStore:
         self._writer.close()
         for reader in self._readers:
             reader.close()
-        self._db.execute("PRAGMA optimize")
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._db.close()
+        try:
+            self._db.execute("PRAGMA optimize")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error:
+            pass  # a full or failing disk: what was committed stays in the write-ahead log
+        finally:
+            self._db.close()
 
     def _read(self, sql: str, *parameters: object) -> list[sqlite3.Row]:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._open_reader()
-        return connection.execute(sql, parameters).fetchall()
+        try:
+            return connection.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"the event log can't be read: {error}") from error
 
     def _open_reader(self) -> sqlite3.Connection:
         with self._guard:

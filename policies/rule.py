@@ -8,10 +8,11 @@ import numpy as np
 
 from memory.belief import METHOD, BeliefState, top_values
 from memory.ontology import DISCOURSE_ACTS, BoolArray, IntArray, Ontology
-from memory.turn import KIND
+from memory.turn import KIND, FloatArray
 from policies.actions import ActionSpace
 from policies.policy import PolicyOutput
 
+_OFFERING = (KIND["offer"], KIND["alternative"], KIND["offer_none"], KIND["alternative_none"])
 _DISCOURSE = {act: d for d, act in enumerate(DISCOURSE_ACTS)}
 
 
@@ -71,21 +72,32 @@ class RulePolicy:
         polite = discourse[:, _DISCOURSE["thankyou"]] + discourse[:, _DISCOURSE["ack"]] > 0.5
         _, first = top_values(self.ontology, belief)
         enough = (first > self.thresholds.known).sum(axis=1) >= self.thresholds.enough
-        pursue = [
+        search = [
             (~fits, self._doubtful(belief)),
             (~fits & ((count <= self.thresholds.few) | enough), self._is("offer", belief)),
-            (~fits, self._first("request", self.ontology.slots, first <= self.thresholds.known)),
+            (~fits, self._first("request", self.ontology.slots, self._unknown(belief, first))),
             (~fits, self._is("offer", belief)),
         ]
+        undecided = fits & (method[:, METHOD["byconstraints"]] > 0.5)
+        offering = np.isin(belief.last.kind, _OFFERING)
         return [
             (method[:, METHOD["finished"]] > 0.5, self._is("bye", belief)),
             (asked & (fits | (method[:, METHOD["byname"]] > 0.5)), self._is("answer", belief)),
             *self._booking_rules(belief, booking & (fits | (belief.last.kind == KIND["request_open"]))),
             (polite & fits, self._is("reqmore", belief)),
             (method[:, METHOD["byalternatives"]] > 0.5, self._is("offer_alternative", belief)),
-            *pursue,
+            *search,
+            (undecided & offering, self._is("offer_alternative", belief)),
+            (undecided & (belief.last.kind == KIND["reqmore"]), self._is("offer", belief)),
             (always, self._is("reqmore", belief)),
         ]
+
+    def _unknown(self, belief: BeliefState, first: FloatArray) -> BoolArray:
+        """(B, S) slots worth asking for: not known yet, and not the one just asked for in vain."""
+        just_asked = (belief.last.kind == KIND["request"])[:, None] & (
+            belief.last.slot[:, None] == np.arange(len(self.ontology.slots))
+        )
+        return (first <= self.thresholds.known) & ~just_asked
 
     def _booking_rules(self, belief: BeliefState, booking: BoolArray) -> list[tuple[BoolArray, IntArray]]:
         opens = self.ontology.open_slots

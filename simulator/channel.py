@@ -61,7 +61,8 @@ class NoiseChannel:
     def hear(self, turn: UserTurn, model: IntArray, rows: IntArray | None = None) -> UserEvidence:
         """The evidence for ``turn`` when its dialogue b is heard with error model ``model[b]``.
 
-        ``rows`` says which dialogues ``turn`` and ``model`` are about when not all. Values of one slot never sum to more than 1, all masses lie in [0, 1].
+        ``rows`` says which dialogues ``turn`` and ``model`` are about when not all. Values of one slot never sum to
+        more than 1, all masses lie in [0, 1].
         """
         evidence = UserEvidence.empty(self.ontology, len(model))
         draws = self.random.uniform(self._width, rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 import numpy as np
@@ -34,10 +34,10 @@ class SimulationSettings:
 
     task: Task
     users: UserParameters | None = None
-    errors: tuple[ErrorModel, ...] = (ErrorModel.none(),)
-    reward: Reward = Reward()
+    errors: tuple[ErrorModel, ...] = field(default_factory=lambda: (ErrorModel.none(),))
+    reward: Reward = field(default_factory=Reward)
     max_turns: int = MAX_TURNS
-    thresholds: MaskThresholds = MaskThresholds()
+    thresholds: MaskThresholds = field(default_factory=MaskThresholds)
     ends_on_bye: bool = False
 
 

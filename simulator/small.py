@@ -12,6 +12,7 @@ from simulator.goal import Task
 
 def synthetic_ontology(
     name: str,
+    *,
     sizes: Mapping[str, int],
     entities: int,
     requestable: Sequence[str],

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 
 from bot.assistant import Assistant
+from bot.hours import WEEKDAYS
 from bot.nlg.templates import Templates
 from memory.belief import top_values
 from memory.conversation import Conversation
@@ -169,7 +171,7 @@ class _Turn:
 
     def booking(self) -> dict[str, str]:
         ontology = self.by.ontology
-        return {slot: self.state.open_value(ontology, slot) or "?" for slot in ontology.open_slots}
+        return {slot: shown(self.state.open_value(ontology, slot) or "?") for slot in ontology.open_slots}
 
     def offer_text(self) -> str:
         count, _ = self.by.count(self.wanted)
@@ -228,6 +230,17 @@ class _Turn:
 
     def joined(self, texts: Sequence[str], buttons: tuple[Button, ...]) -> BotResponse:
         return BotResponse(" ".join(dict.fromkeys(texts)), buttons)
+
+
+def shown(value: str) -> str:
+    """An open value as people write it: ``friday`` -> Friday, ``2026-12-05`` -> 5 December."""
+    if value in WEEKDAYS:
+        return value.capitalize()
+    try:
+        day = date.fromisoformat(value)
+    except ValueError:
+        return value
+    return f"{day.day} {day:%B}"
 
 
 def _inform(slot: str | None, value: str) -> Button:

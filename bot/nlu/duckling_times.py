@@ -15,15 +15,21 @@ _HALF = (
 _MINUTE_WORDS = "fifteen|thirty|forty[- ]five|twenty[- ]five|thirty[- ]five|fifty[- ]five|twenty|forty|fifty|ten|five"
 _OCLOCK = r"(?:\s*o'?\s?clock|\s*o’clock|\s*sharp)"
 
-_CLOCK = re.compile(rf"(?<![\d:.,/-])\b(?P<h>[01]?\d|2[0-4])\s?[:.h]\s?(?P<m>[0-5]\d)(?![\d:./])(?:\s?h(?:rs|ours)?\b)?{_HALF}")
+_CLOCK = re.compile(
+    rf"(?<![\d:.,/-])\b(?P<h>[01]?\d|2[0-4])\s?[:.h]\s?(?P<m>[0-5]\d)(?![\d:./])(?:\s?h(?:rs|ours)?\b)?{_HALF}"
+)
 _MILITARY = re.compile(r"(?<![\d:.,/-])\b(?P<h>[01]\d|2[0-4])(?P<m>[0-5]\d)\s?(?:h|hrs|hours)\b")
-_MERIDIEM = re.compile(rf"(?<![\d:.,/-])\b(?P<h>{_HOUR})(?:\s(?P<mw>[0-5]\d|{_MINUTE_WORDS}))?{_HALF.removesuffix('?')}(?![\w])")
+_MERIDIEM = re.compile(
+    rf"(?<![\d:.,/-])\b(?P<h>{_HOUR})(?:\s(?P<mw>[0-5]\d|{_MINUTE_WORDS}))?{_HALF.removesuffix('?')}(?![\w])"
+)
 _MERIDIEM_4 = re.compile(r"(?<![\d:.,/-])\b(?P<h>1[0-2]|0?[1-9])(?P<m>[0-5]\d)\s?(?P<half>a\.?m\b\.?|p\.?m\b\.?)")
 _PAST = re.compile(
     rf"\b(?:at |a )?(?P<n>half|quarter|{NUMBER})(?: minutes| mins)?(?: an?)? ?(?P<dir>past|to|after|before|till) (?P<h>{_HOUR})\b(?![:.]\d)(?!\s*(?:people|ppl|persons|of us|guests)){_HALF}"
 )
 _HALF_EIGHT = re.compile(rf"\bhalf[- ](?P<h>{_HOUR})\b(?![:.]\d){_HALF}")
-_WORDED = re.compile(rf"\b(?P<h>{_HOUR_WORDS})[ -](?P<mw>{_MINUTE_WORDS}|oh five)\b(?! (?:people|persons|ppl|guests|of us)){_HALF}")
+_WORDED = re.compile(
+    rf"\b(?P<h>{_HOUR_WORDS})[ -](?P<mw>{_MINUTE_WORDS}|oh five)\b(?! (?:people|persons|ppl|guests|of us)){_HALF}"
+)
 _ISH = re.compile(rf"(?<![\d:.,/-])\b(?P<h>{_HOUR})(?:[:.](?P<m>[0-5]\d))?\s?-?ish\b{_HALF}")
 _SHARP = re.compile(rf"(?<![\d:.,/-])\b(?P<h>{_HOUR}){_OCLOCK}(?!\w){_HALF}")
 _FRAMED = re.compile(

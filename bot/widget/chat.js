@@ -93,6 +93,7 @@ export class Chat extends EventTarget {
 
   #build(turns) {
     const chat = document.createElement("deep-chat");
+    chat.style.border = "none";
     chat.style.fontFamily = FONT; // without a font of ours deep-chat fetches one from elsewhere
     Object.assign(chat, LOOKS, {
       auxiliaryStyle: CHAT_CSS,

@@ -110,6 +110,15 @@ export const CHAT_CSS = `
   outline: 3px solid var(--rj-accent); outline-offset: 2px;
 }
 .rj-none { display: none; }
+.message-bubble:has(.rj-quick-replies) { background: transparent !important; padding: 2px 0 !important; }
+.outer-message-container:has(.rj-none) { display: none; }
+.input-button.inside-end {
+  display: grid !important; place-items: center; width: 34px; height: 34px; bottom: 50% !important;
+  transform: translateY(50%); margin: 0 !important; border-radius: 10px; right: calc(14px + 4px) !important;
+}
+.submit-button { background-color: var(--rj-accent) !important; }
+.submit-button svg { filter: brightness(0) invert(1) !important; }
+.input-button-svg > svg { position: static !important; width: 19px !important; margin: 0 !important; stroke-width: 1.5; }
 @media (prefers-color-scheme: dark) { .rj-quick { color: #b9b5ff; border-color: #6d66f2; } }
 `;
 
@@ -134,14 +143,6 @@ export const LOOKS = {
     loading: { message: { styles: { bubble: { backgroundColor: "var(--rj-bubble)", color: "var(--rj-muted)" } } } },
   },
   inputAreaStyle: { backgroundColor: "transparent", borderTop: "1px solid var(--rj-line)", padding: "6px 0" },
-  submitButtonStyles: {
-    submit: {
-      container: { default: { backgroundColor: "var(--rj-accent)", borderRadius: "10px", width: "34px", height: "34px", bottom: "10px" } },
-      svg: { styles: { default: { filter: "brightness(0) invert(1)", width: "20px", marginTop: "7px" } } },
-    },
-    loading: { container: { default: { backgroundColor: "transparent" } } },
-    disabled: { container: { default: { backgroundColor: "var(--rj-line)", borderRadius: "10px", width: "34px", height: "34px", bottom: "10px" } } },
-  },
 };
 
 export const TEXT_STYLES = {

@@ -1,0 +1,265 @@
+"""From a message to durable replies: order, exactly once, and the cache of folded states.
+
+A turn is: wait for the conversation's lock, look the message id up, fold the state, ask the engine, commit, reply.
+Nothing is said before it is stored, and nothing is stored of a turn that failed. The errors:
+
+    TurnError                   the message was not answered
+      MessageConflict           its id belongs to another text (409)
+      TurnFailed                the engine or the store failed; nothing was stored, retrying is safe (503)
+    UnknownConversation         nothing is stored under this id (404)
+    UnknownMessage              no such message in this conversation (404)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from bot.auth import new_message_id
+from bot.locks import ConversationLocks
+from bot.metrics import Metrics
+from memory.conversation import Conversation, apply, fold
+from memory.dialogue import BotResponse, UserMessage
+from memory.events import BotUttered, Decided, Event, FeedbackGiven, UserUttered
+from memory.ontology import Ontology
+from memory.store import DuplicateMessage, EventStore, SequenceConflict, StoredTurn, StoreUnavailable
+
+log = logging.getLogger("rejoinder.turns")
+
+
+class Engine(Protocol):
+    """What decides the events of one turn."""
+
+    @property
+    def ontology(self) -> Ontology:
+        """What the assistant can talk about."""
+
+    async def respond(self, state: Conversation, message: UserMessage) -> list[Event]:
+        """UserUttered, Decided, BotUttered, ... of this turn; stores nothing."""
+
+
+class TurnError(Exception):
+    """A message that was not answered."""
+
+
+class MessageConflict(TurnError):
+    """The message id was used before for another text."""
+
+
+class TurnFailed(TurnError):
+    """The engine or the store failed; nothing was stored and the same message may be sent again."""
+
+    retry_after = 1
+
+
+class UnknownConversation(LookupError):
+    """Nothing is stored under this conversation id."""
+
+
+class UnknownMessage(LookupError):
+    """The conversation has no user message with this id."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryTurn:
+    """One turn as a chat shows it; ``feedback`` is 1, -1 or 0 for none, ``seq`` the user event's number."""
+
+    seq: int
+    message_id: str
+    text: str
+    timestamp: float
+    replies: tuple[BotResponse, ...]
+    feedback: int = 0
+
+
+class Conversations:
+    """All conversations of one server.
+
+    Args:
+        engine: decides.
+        store: remembers.
+        capacity: folded states kept in memory, the most recently used ones.
+        turn_seconds: the longest the engine may take.
+        metrics: where turns are counted.
+        locks: the order (tests replace it to prove that they would notice).
+        clock: seconds since the epoch, for feedback's timestamps.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: EventStore,
+        capacity: int = 2_000,
+        *,
+        turn_seconds: float = 5.0,
+        metrics: Metrics | None = None,
+        locks: ConversationLocks | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.engine = engine
+        self.store = store
+        self.metrics = metrics or Metrics()
+        self._capacity = capacity
+        self._turn_seconds = turn_seconds
+        self._locks = locks or ConversationLocks()
+        self._states: OrderedDict[str, Conversation] = OrderedDict()
+        self._clock = clock
+        self.metrics.watch("rejoinder_store_queue", "Turns waiting for the disk.", lambda: store.waiting)
+        self.metrics.watch("rejoinder_states_cached", "Folded states in memory.", lambda: len(self._states))
+
+    async def handle(self, message: UserMessage) -> list[BotResponse]:
+        """Answer one message; the replies are durable when this returns.
+
+        Raises:
+            MessageConflict: the message id belongs to another text.
+            TurnFailed: nothing was stored; the same message may be sent again.
+        """
+        repeatable = message.message_id is not None
+        if not repeatable:
+            message = replace(message, message_id=new_message_id())
+        async with self._locks.hold(message.conversation_id):
+            try:
+                stored = self._stored(message) if repeatable else None
+                return stored.replies if stored else await self._turn(message)
+            except TurnError as error:
+                self.metrics.error(type(error).__name__)
+                raise
+            except StoreUnavailable as error:
+                self.metrics.error(type(error).__name__)
+                log.error("turn not stored: %s", error)
+                raise TurnFailed("the event log can't be written now") from error
+            except Exception as error:
+                self.metrics.error("EngineError")
+                log.exception("turn failed in conversation %s", message.conversation_id)
+                raise TurnFailed("this message could not be answered now") from error
+
+    def _stored(self, message: UserMessage) -> StoredTurn | None:
+        assert message.message_id is not None
+        stored = self.store.find_turn(message.conversation_id, message.message_id)
+        if stored is None:
+            return None
+        if stored.text != message.text:
+            raise MessageConflict(f"message_id {message.message_id!r} was used before for another text")
+        self.metrics.duplicate()
+        return stored
+
+    async def _turn(self, message: UserMessage) -> list[BotResponse]:
+        """One turn; when another process wrote in between, its outcome is taken over or the turn runs anew."""
+        for attempt in (1, 2):
+            try:
+                return await self._attempt(message)
+            except DuplicateMessage:
+                stored = self._stored(message)
+                if stored is not None:
+                    return stored.replies
+            except SequenceConflict:
+                if attempt == 2:
+                    raise
+        raise TurnFailed("another server answers in this conversation")
+
+    async def _attempt(self, message: UserMessage) -> list[BotResponse]:
+        ontology, key = self.engine.ontology, message.conversation_id
+        # taken out while in use: whatever goes wrong, a half-told state is never found again
+        state = self._states.pop(key, None) or fold(ontology, key, self.store.load(key))
+        started = time.perf_counter()
+        async with asyncio.timeout(self._turn_seconds):
+            events = await self.engine.respond(state, message)
+        seq = state.seq
+        for event in events:  # before the commit: events that can't be folded must not be stored
+            state = apply(ontology, state, event)
+        answered = time.perf_counter()
+        await self.store.append(key, seq, events)
+        stored = time.perf_counter()
+        self._keep(state)
+        decided = next((event for event in events if isinstance(event, Decided)), None)
+        timings = decided.timings_ms if decided else {}
+        self.metrics.turn(message.channel, stored - started, stored - answered, timings)
+        return StoredTurn(message.text, tuple(events)).replies
+
+    def _keep(self, state: Conversation) -> None:
+        self._states[state.id] = state
+        self._states.move_to_end(state.id)
+        if len(self._states) > self._capacity:
+            self._states.popitem(last=False)
+
+    async def feedback(self, conversation_id: str, message_id: str, value: int, comment: str = "") -> None:
+        """Keep a thumb for the answer to a message; giving the same again changes nothing.
+
+        Raises:
+            ValueError: ``value`` is neither 1 nor -1.
+            UnknownMessage: there is no such message.
+            TurnFailed: the store can't keep it now.
+        """
+        if value not in (1, -1):
+            raise ValueError(f"value is {value!r}: give 1 or -1")
+        async with self._locks.hold(conversation_id):
+            events = self.store.load(conversation_id)
+            if not any(isinstance(event, UserUttered) and event.message_id == message_id for event in events):
+                raise UnknownMessage(f"conversation {conversation_id!r} has no message {message_id!r}")
+            given = [e for e in events if isinstance(e, FeedbackGiven) and e.message_id == message_id]
+            if given and (given[-1].value, given[-1].comment) == (value, comment):
+                return
+            event = FeedbackGiven(self._clock(), message_id, value, comment)
+            self._states.pop(conversation_id, None)
+            try:
+                await self.store.append(conversation_id, len(events), [event])
+            except (StoreUnavailable, SequenceConflict) as error:
+                self.metrics.error(type(error).__name__)
+                raise TurnFailed("the feedback could not be stored now") from error
+        self.metrics.feedback(value)
+
+    def events(self, conversation_id: str) -> list[Event]:
+        """Everything that happened.
+
+        Raises:
+            UnknownConversation: nothing is stored under this id.
+        """
+        events = self.store.load(conversation_id)
+        if not events:
+            raise UnknownConversation(f"there is no conversation {conversation_id!r}")
+        return events
+
+    def state(self, conversation_id: str) -> Conversation:
+        """The folded state, from memory when it is there.
+
+        Raises:
+            UnknownConversation: nothing is stored under this id.
+        """
+        cached = self._states.get(conversation_id)
+        return cached or fold(self.engine.ontology, conversation_id, self.events(conversation_id))
+
+    def history(self, conversation_id: str, after: int = -1) -> list[HistoryTurn]:
+        """The turns whose ``seq`` is above ``after``, oldest first; empty for an unknown conversation."""
+        turns = history(self.store.load(conversation_id))
+        return [turn for turn in turns if turn.seq > after]
+
+    def check(self) -> str | None:
+        """None when messages can be answered and kept, else the reason why not."""
+        return self.store.check()
+
+    def close(self) -> None:
+        """Flush and close the store."""
+        self.store.close()
+
+
+def history(events: Sequence[Event]) -> list[HistoryTurn]:
+    """Fold events into the turns that a chat shows."""
+    turns: dict[str, HistoryTurn] = {}
+    current: str | None = None
+    for seq, event in enumerate(events):
+        match event:
+            case UserUttered():
+                current = event.message_id
+                turns[current] = HistoryTurn(seq, current, event.text, event.timestamp, ())
+            case BotUttered() if current is not None:
+                turns[current] = replace(turns[current], replies=(*turns[current].replies, *event.replies))
+            case FeedbackGiven() if event.message_id in turns:
+                turns[event.message_id] = replace(turns[event.message_id], feedback=event.value)
+            case _:
+                pass
+    return list(turns.values())

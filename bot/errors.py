@@ -1,0 +1,32 @@
+"""Errors that are a person's business: shown as their message, without a stack trace.
+
+ValueError
+├── ConfigError          config.yml
+├── AssistantError       the assistant's folder
+├── OntologyError        slots, values and table contradict each other
+├── ModelError           a trained model is missing, damaged or of another assistant
+└── CorpusError          a corpus file does not parse
+CommandError             anything else a command can't do
+"""
+
+from __future__ import annotations
+
+from bot.assistant import AssistantError
+from bot.config import ConfigError
+from memory.ontology import OntologyError
+
+
+class CommandError(RuntimeError):
+    """A command can't do what it was asked; the message says why and what to do."""
+
+
+def explain(error: Exception) -> str | None:
+    """The message for the person, or None when the error is a defect that should show its stack."""
+    if isinstance(error, (CommandError, ConfigError, AssistantError, OntologyError)):
+        return str(error)
+    known = ("ModelError", "EncoderError", "CorpusError", "StoreUnavailable", "SchemaTooNew", "NLUError", "WidgetError")
+    if type(error).__name__ in known:
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename or 'a file'}: {error.strerror or error}"
+    return None
