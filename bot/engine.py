@@ -50,7 +50,7 @@ class Engine:
         """The events of one turn, in order; nothing is stored."""
         clock = _Stopwatch()
         rng = turn_rng(self.seed, state.id, state.seq)
-        nlu = _reinterpreted(await self._nlu(state, message), state)
+        nlu = reinterpreted(await self._nlu(state, message), venue_known=bool(state.belief.venue[0] >= 0))
         clock.lap("nlu")
         heard = UserUttered(message.timestamp, message.text, message.message_id or "", message.channel, nlu)
         state = apply(self.ontology, state, heard)
@@ -124,9 +124,9 @@ def turn_rng(seed: int, conversation_id: str, seq: int) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
 
-def _reinterpreted(nlu: NLUResult, state: Conversation) -> NLUResult:
+def reinterpreted(nlu: NLUResult, *, venue_known: bool) -> NLUResult:
     """Before any venue is known, "do you have thai food?" is a wish: confirm becomes inform."""
-    if state.belief.venue[0] >= 0:
+    if venue_known:
         return nlu
     acts = tuple(
         ScoredAct(replace(s.act, type="inform"), s.confidence) if s.act.type == "confirm" else s for s in nlu.acts

@@ -14,6 +14,7 @@ from datetime import date
 from bot.nlu.duckling_days import find_days
 from bot.nlu.duckling_numbers import find_numbers, find_people
 from bot.nlu.duckling_times import find_times
+from bot.nlu.tokens import lower
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +46,13 @@ def find_readings(text: str, today: date, requested: str | None = None) -> list[
     return _resolve(readings, requested)
 
 
-def lower(text: str) -> str:
-    """Lower case without changing the length, so that offsets stay valid."""
-    lowered = text.lower()
-    return lowered if len(lowered) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
-
-
 def _resolve(readings: Sequence[Reading], requested: str | None) -> list[Reading]:
     """Between kinds: the requested slot first, then the longer span, then time, day, people, number."""
     order = {"time": 0, "day": 1, "people": 2, "number": 3}
     ranked = sorted(readings, key=lambda r: (r.kind != requested, -(r.end - r.start), order[r.kind], r.start))
     kept: list[Reading] = []
     for reading in ranked:
-        if all(reading.end <= other.start or reading.start >= other.end for other in kept):
-            kept.append(reading)
+        inside = [other for other in kept if reading.start < other.end and other.start < reading.end]
+        if all(other.kind == "time" and reading.kind == "day" and reading.value == "today" for other in inside):
+            kept.append(reading)  # "seven this evening" tells both a time and a day
     return sorted(kept, key=lambda r: r.start)

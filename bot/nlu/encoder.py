@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,23 +47,29 @@ class Encoder:
         except Exception as error:
             raise EncoderError(f"{folder}: the encoder can't be opened ({error}); train the NLU again") from error
         self._tokenizer.enable_truncation(MAX_TOKENS)
-        self._tokenizer.enable_padding(pad_id=int(manifest["pad_id"]))
+        self._tokenizer.no_padding()
         self._inputs = {node.name for node in self._session.get_inputs()}
         self.size = int(manifest["size"])
         self.name = str(manifest["name"])
 
-    def encode(self, texts: Sequence[str], batch_size: int = 64) -> FloatArray:
-        """(len(texts), size) unit vectors; texts longer than MAX_TOKENS word pieces are cut."""
-        parts = [self._encode(texts[i : i + batch_size]) for i in range(0, len(texts), batch_size)]
-        return np.concatenate(parts) if parts else np.zeros((0, self.size), dtype=np.float32)
+    def encode(self, texts: Sequence[str]) -> FloatArray:
+        """(len(texts), size) unit vectors; texts longer than MAX_TOKENS word pieces are cut.
 
-    def _encode(self, texts: Sequence[str]) -> FloatArray:
-        encoded = self._tokenizer.encode_batch(list(texts))
-        ids = np.array([item.ids for item in encoded], dtype=np.int64)
-        mask = np.array([item.attention_mask for item in encoded], dtype=np.int64)
-        feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        states = self._session.run(None, {name: value for name, value in feed.items() if name in self._inputs})[0]
-        return mean_pool(states, mask)
+        Texts run one at a time: dynamic int8 scales depend on the whole batch, so a sentence would otherwise get
+        another vector depending on its neighbours, and padding would cost more than batching gains on one core.
+        """
+        rows = np.zeros((len(texts), self.size), dtype=np.float32)
+        for row, item in enumerate(self._tokenizer.encode_batch_fast(list(texts))):
+            ids = np.array([item.ids], dtype=np.int64)
+            mask = np.ones_like(ids)
+            feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+            states = self._session.run(None, {name: value for name, value in feed.items() if name in self._inputs})[0]
+            rows[row] = mean_pool(states, mask)[0]
+        return rows
+
+    def is_word(self, word: str) -> bool:
+        """Whether a lower-case word is one piece of the vocabulary, i.e. a common word and no typo."""
+        return self._tokenizer.token_to_id(word) is not None
 
 
 def mean_pool(states: FloatArray, mask: NDArray[np.int64]) -> FloatArray:
@@ -73,9 +80,9 @@ def mean_pool(states: FloatArray, mask: NDArray[np.int64]) -> FloatArray:
     return unit.astype(np.float32)
 
 
-def _read_manifest(folder: Path) -> dict[str, object]:
+def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
-        manifest: dict[str, object] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         hashes = manifest["sha256"]
         if not isinstance(hashes, dict):
             raise TypeError("sha256 is no mapping")

@@ -1,0 +1,95 @@
+"""All wiring: from a configuration to a bot that can answer. A part of your own is passed in as an argument."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from bot.assistant import Assistant, load_assistant
+from bot.config import Config
+from bot.conversations import Conversations
+from bot.engine import Engine, Understand
+from bot.limits import ServerSettings
+from bot.nlu.batching import BatchedNLU
+from bot.nlu.pipeline import NLU
+from memory.store import EventStore, SqliteStore
+from policies.export import OnnxPolicy
+from policies.policy import Policy, RandomPolicy
+from policies.rule import RulePolicy
+from policies.social import SocialPolicy, SocialThresholds
+
+
+@dataclass(frozen=True)
+class Bot:
+    """A wired bot; ``close`` it at the end."""
+
+    config: Config
+    assistant: Assistant
+    nlu: NLU
+    understand: BatchedNLU
+    engine: Engine
+    conversations: Conversations
+
+    def close(self) -> None:
+        """Stop the NLU's thread and close the store."""
+        self.understand.close()
+        self.conversations.close()
+
+
+def build(
+    config: Config,
+    *,
+    assistant: Assistant | None = None,
+    policy: Policy | None = None,
+    understand: Understand | None = None,
+    store: EventStore | None = None,
+) -> Bot:
+    """Load everything that ``config`` names; raises the errors listed in ``bot.errors``."""
+    assistant = assistant or load_assistant(config.assistant)
+    nlu = NLU.load(config.model_dir / "nlu", assistant)
+    batched = BatchedNLU(nlu, window_ms=config.nlu.batch_window_ms)
+    engine = Engine(
+        assistant,
+        understand or batched.parse,
+        policy or build_policy(config.policy.name, config, assistant),
+        SocialPolicy(assistant.ontology, thresholds(config)),
+        config.seed,
+    )
+    if store is None:
+        config.data.mkdir(parents=True, exist_ok=True)
+        store = SqliteStore(config.database)
+    return Bot(config, assistant, nlu, batched, engine, Conversations(engine, store))
+
+
+def build_policy(name: str, config: Config, assistant: Assistant) -> Policy:
+    """The policy called ``name`` (learned, rule or random); ValueError for another name."""
+    match name:
+        case "learned":
+            return OnnxPolicy.load(config.model_dir / "policy", assistant.ontology)
+        case "rule":
+            return RulePolicy(assistant.ontology)
+        case "random":
+            return RandomPolicy()
+        case _:
+            raise ValueError(f"no policy is called {name!r}: learned, rule or random")
+
+
+def thresholds(config: Config) -> SocialThresholds:
+    """The social policy's settings."""
+    c = config.conversation
+    return SocialThresholds(c.act_threshold, c.out_of_scope_threshold, c.upset_below, c.handoff_after)
+
+
+def server_settings(config: Config) -> ServerSettings:
+    """The server's settings, with the inspector's token from the environment."""
+    s = config.server
+    return ServerSettings(
+        host=s.host,
+        port=s.port,
+        allowed_origins=s.allowed_origins,
+        inspect_token=os.environ.get("REJOINDER_INSPECT_TOKEN") or None,
+        max_message_chars=s.max_message_chars,
+        max_body_bytes=s.max_body_bytes,
+        max_in_flight=s.max_in_flight,
+        request_seconds=s.request_seconds,
+    )

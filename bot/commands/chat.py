@@ -1,0 +1,84 @@
+"""``rejoinder chat``: the bot in a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+
+from bot.app import Bot, build
+from bot.config import Config
+from bot.report import console
+from memory.belief import top_values
+from memory.dialogue import BotResponse, UserMessage
+from memory.events import Decided, UserUttered
+
+_HELP = "/quit ends, /restart forgets, /why shows the last decision; buttons are answered by their number"
+
+
+def chat(config: Config, *, debug: bool) -> None:
+    """Read lines from the terminal until /quit or end of file."""
+    bot = build(config)
+    console.print(f"[dim]{bot.assistant.name}, policy {bot.engine.policy.name}. {_HELP}[/dim]")
+    try:
+        asyncio.run(_talk(bot, f"terminal-{uuid.uuid4().hex[:12]}", debug))
+    except (KeyboardInterrupt, EOFError):
+        console.print()
+    finally:
+        bot.close()
+
+
+async def _talk(bot: Bot, conversation: str, debug: bool) -> None:
+    replies: list[BotResponse] = []
+    while True:
+        text = (await asyncio.to_thread(console.input, "[bold]you[/bold]  ")).strip()
+        if text in ("/quit", "/exit"):
+            return
+        if text == "/why":
+            explain(bot, conversation)
+            continue
+        text = _button(text, replies) or text
+        if not text:
+            continue
+        message = UserMessage(conversation, text, channel="terminal", timestamp=time.time())
+        replies = await bot.conversations.handle(message)
+        for reply in replies:
+            console.print(f"[bold cyan]bot[/bold cyan]  {reply.text}", highlight=False)
+            for number, button in enumerate(reply.buttons, start=1):
+                console.print(f"       [{number}] {button.title}", style="dim", markup=False, highlight=False)
+        if debug:
+            explain(bot, conversation)
+
+
+def _button(text: str, replies: list[BotResponse]) -> str | None:
+    buttons = [button for reply in replies for button in reply.buttons]
+    for number, button in enumerate(buttons, start=1):
+        if text == f"[{number}]" or text.lower() == button.title.lower() or (text == str(number) and len(text) == 1):
+            plain_number = text.isdigit() and any(b.title.isdigit() for b in buttons)
+            if not plain_number or text == button.title:
+                return button.payload
+    return None
+
+
+def explain(bot: Bot, conversation: str) -> None:
+    """Print the last turn's acts, the belief's top values and the action values."""
+    events = bot.conversations.store.load(conversation)
+    heard = [event for event in events if isinstance(event, UserUttered)]
+    decided = [event for event in events if isinstance(event, Decided)]
+    if not heard:
+        console.print("[dim]nothing was said yet[/dim]")
+        return
+    state = bot.conversations.state(conversation)
+    acts = ", ".join(f"{s.act} {s.confidence:.2f}" for s in heard[-1].nlu.acts)
+    index, probability = top_values(bot.assistant.ontology, state.belief)
+    values = bot.assistant.ontology.values
+    belief = ", ".join(
+        f"{'='.join(values[v])} {p:.2f}" for v, p in zip(index[0], probability[0], strict=True) if p > 0.05
+    )
+    decision = decided[-1].decision
+    names = bot.engine.space.names
+    worth = sorted(((v, n) for v, n in zip(decision.values, names, strict=False) if v == v), reverse=True)[:4]  # noqa: PLR0124
+    console.print(f"[dim]     acts    {acts or 'none'} (mood {state.mood:+.2f})[/dim]", highlight=False)
+    console.print(f"[dim]     belief  {belief or 'nothing known'}[/dim]", highlight=False)
+    shown = ", ".join(f"{n} {v:.2f}" for v, n in worth)
+    console.print(f"[dim]     {decision.policy}: {decision.action}   {shown}[/dim]", highlight=False)
