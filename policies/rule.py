@@ -97,7 +97,8 @@ class RulePolicy:
         just_asked = (belief.last.kind == KIND["request"])[:, None] & (
             belief.last.slot[:, None] == np.arange(len(self.ontology.slots))
         )
-        return (first <= self.thresholds.known) & ~just_asked
+        unknown: BoolArray = (first <= self.thresholds.known) & ~just_asked
+        return unknown
 
     def _booking_rules(self, belief: BeliefState, booking: BoolArray) -> list[tuple[BoolArray, IntArray]]:
         opens = self.ontology.open_slots

@@ -40,8 +40,6 @@ def _run(check: Check, config: Config) -> tuple[bool, str]:
 
 
 def _python(config: Config) -> str:
-    if sys.version_info < (3, 11):
-        raise RuntimeError("Python 3.11 or newer is needed")
     return sys.version.split()[0]
 
 

@@ -41,7 +41,7 @@ class UserPhrases:
 
     def _valued(self, act: DialogueAct, rng: np.random.Generator) -> str:
         if act.value == DONTCARE:
-            slot = act.slot or list(self._phrases["inform_dontcare"])[0]
+            slot = act.slot or next(iter(self._phrases["inform_dontcare"]))
             return self._pick(("inform_dontcare", slot if act.slot else "any"), rng, fallback="it doesn't matter to me")
         fallback = "{value}" if act.slot == "name" else None
         text = self._pick((act.type, act.slot), rng, fallback=fallback)

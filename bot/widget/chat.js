@@ -27,6 +27,12 @@ async function loadDeepChat() {
   await customElements.whenDefined("deep-chat");
 }
 
+/** What the user saw: the title of the button whose payload was sent, or the text itself. */
+function titleOf(text, previous) {
+  const buttons = previous?.replies.flatMap((reply) => reply.buttons ?? []) ?? [];
+  return buttons.find((button) => button.payload === text)?.title ?? text;
+}
+
 export class Chat extends EventTarget {
   /**
    * @param {HTMLElement} place where the chat goes
@@ -138,8 +144,8 @@ export class Chat extends EventTarget {
   }
 
   #history(turns) {
-    const messages = turns.flatMap((turn) => [
-      { role: "user", text: turn.text },
+    const messages = turns.flatMap((turn, i) => [
+      { role: "user", text: titleOf(turn.text, turns[i - 1]) },
       ...this.#bubbles(turn.message_id, turn.replies, turn.feedback),
     ]);
     const open = this.transport.pending.map((message) => ({ role: "user", text: message.title ?? message.text }));

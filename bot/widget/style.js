@@ -82,6 +82,7 @@ header { display: flex; align-items: center; gap: 12px; padding: 14px 16px; bord
 
 /** Inside deep-chat's own shadow root. */
 export const CHAT_CSS = `
+:host { border: 0 !important; }
 #container { background: transparent; }
 #messages { padding-top: 6px; scrollbar-width: thin; }
 .rj-text p, .rj-text ul { margin: 0; }
@@ -114,8 +115,10 @@ export const CHAT_CSS = `
 .outer-message-container:has(.rj-none) { display: none; }
 .input-button.inside-end {
   display: grid !important; place-items: center; width: 34px; height: 34px; bottom: 50% !important;
-  transform: translateY(50%); margin: 0 !important; border-radius: 10px; right: calc(14px + 4px) !important;
+  transform: translateY(50%); margin: 0 !important; border-radius: 10px; right: 5px !important;
 }
+.input-button.loading-button { visibility: hidden; }
+.deep-chat-loading-message-bubble { padding: 15px 22px 15px 18px !important; }
 .submit-button { background-color: var(--rj-accent) !important; }
 .submit-button svg { filter: brightness(0) invert(1) !important; }
 .input-button-svg > svg { position: static !important; width: 19px !important; margin: 0 !important; stroke-width: 1.5; }

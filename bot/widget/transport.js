@@ -65,8 +65,7 @@ export class Transport extends EventTarget {
 
   /** Opens (or reopens) the conversation and the socket; resolves with the history, oldest first. */
   async start() {
-    if (this.conversation === null) await this.#create();
-    let history = await this.#history();
+    let history = this.conversation === null ? null : await this.#history();
     if (history === null) {
       await this.#create();
       history = [];
