@@ -30,7 +30,7 @@ class DialogueAct:
 
     def __str__(self) -> str:
         if self.value is not None:
-            return f"{self.type}({self.slot}={self.value})"
+            return f"{self.type}({self.slot or ''}={self.value})"
         return f"{self.type}({self.slot or ''})"
 
     @classmethod

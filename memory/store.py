@@ -53,13 +53,17 @@ class StoredTurn:
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """One message that matches a search; matched words stand in ``[brackets]`` in ``snippet``."""
+    """One message that matches a search; matched words stand in ``[brackets]`` in ``snippet``.
+
+    ``turn`` counts the conversation's user messages from 1.
+    """
 
     conversation_id: str
     seq: int
     who: str
     snippet: str
     timestamp: float
+    turn: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +253,8 @@ SELECT payload FROM events WHERE conversation_id = ? AND seq >= ? AND type != 'F
 """
 
 _SEARCH = """
-SELECT m.conversation_id, m.seq, m.who, snippet(messages_fts, 0, '[', ']', '…', 16), m.timestamp
+SELECT m.conversation_id, m.seq, m.who, snippet(messages_fts, 0, '[', ']', '…', 16), m.timestamp,
+    (SELECT count(*) FROM messages u WHERE u.conversation_id = m.conversation_id AND u.who = 'user' AND u.seq <= m.seq)
 FROM messages_fts JOIN messages m ON m.id = messages_fts.rowid
 WHERE messages_fts MATCH ? ORDER BY rank LIMIT ?
 """

@@ -27,12 +27,6 @@ async function loadDeepChat() {
   await customElements.whenDefined("deep-chat");
 }
 
-/** What the user saw: the title of the button whose payload was sent, or the text itself. */
-function titleOf(text, previous) {
-  const buttons = previous?.replies.flatMap((reply) => reply.buttons ?? []) ?? [];
-  return buttons.find((button) => button.payload === text)?.title ?? text;
-}
-
 export class Chat extends EventTarget {
   /**
    * @param {HTMLElement} place where the chat goes
@@ -144,8 +138,8 @@ export class Chat extends EventTarget {
   }
 
   #history(turns) {
-    const messages = turns.flatMap((turn, i) => [
-      { role: "user", text: titleOf(turn.text, turns[i - 1]) },
+    const messages = turns.flatMap((turn) => [
+      { role: "user", text: turn.text },
       ...this.#bubbles(turn.message_id, turn.replies, turn.feedback),
     ]);
     const open = this.transport.pending.map((message) => ({ role: "user", text: message.title ?? message.text }));
@@ -174,10 +168,10 @@ export class Chat extends EventTarget {
     this.#emit("message", { who: "bot", text, replies, message_id });
   }
 
-  #failed({ message_id, reason }) {
+  #failed({ message_id, message }) {
     const respond = this.waiting.get(message_id);
     this.waiting.delete(message_id);
-    const error = typeof reason === "string" && reason ? `${UNAVAILABLE} (${reason.slice(0, 200)})` : UNAVAILABLE;
+    const error = typeof message === "string" && message ? `${UNAVAILABLE} (${message.slice(0, 200)})` : UNAVAILABLE;
     if (respond) respond({ error });
     else this.deepChat?.addMessage({ error });
     this.#say("Assistant", UNAVAILABLE);

@@ -3,7 +3,7 @@
  * A message is kept in `pending` (and in localStorage) until its reply arrives; after a reconnect it is sent again under
  * the same message_id, which the server answers from its store when it had handled it already: answered exactly once.
  *
- * Events: "ready", "typing", "reply" {message_id, replies}, "failure" {message_id, reason}, "status" {state}.
+ * Events: "ready", "typing", "reply" {message_id, replies}, "failure" {message_id, message}, "status" {state}.
  */
 
 const FIRST_DELAY_MS = 300;
@@ -15,6 +15,11 @@ const REFUSED = new Set([401, 403, 404]);
 /** 128 random bits; crypto.randomUUID does not exist on plain http. */
 export function messageId() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** What the server takes for text: no NUL, no half of a surrogate pair. */
+function wellFormed(text) {
+  return String(text).replace(/\0|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
 }
 
 /** localStorage where the browser allows it, memory where it does not. */
@@ -80,7 +85,7 @@ export class Transport extends EventTarget {
   /** Queues a message or a button's payload; returns its message_id. The answer comes as a "reply" event. */
   send({ text, payload, title }) {
     const message_id = messageId();
-    const frame = payload === undefined ? { type: "message", text } : { type: "payload", payload, title };
+    const frame = payload === undefined ? { type: "message", text: wellFormed(text) } : { type: "payload", payload, title };
     const message = { ...frame, message_id };
     this.pending.push(message);
     this.memory.save();
@@ -219,13 +224,14 @@ export class Transport extends EventTarget {
     });
   }
 
-  #refused({ message_id, reason, retry_after }) {
+  #refused(frame) {
+    const { message_id, retry_after } = frame;
     const message = this.pending.find((entry) => entry.message_id === message_id);
     if (message && retry_after !== undefined && retry_after !== null) {
       this.#later(retry_after * 1000 * (1 + Math.random() / 2), () => this.ready && this.#write(message));
       return;
     }
-    this.#settle(message_id, "failure", { message_id, reason });
+    this.#settle(message_id, "failure", frame);
   }
 
   #settle(message_id, type, detail) {

@@ -26,7 +26,7 @@ ONTOLOGY = Ontology(
         ('/inform{"venue": "A"}', ["inform(name=A)"]),
         ("/affirm", ["affirm()"]),
         ("/faq/dogs", ["faq(dogs)"]),
-        ("/dontcare", ["inform(None=dontcare)"]),
+        ("/dontcare", ["inform(=dontcare)"]),
         ('/inform{"food": "martian"}', []),
     ],
 )

@@ -1,0 +1,103 @@
+"""The way in for every channel: load limits first, then the conversation, errors as refusals."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from bot.conversations import Conversations, MessageConflict, TurnFailed, UnknownConversation, UnknownMessage
+from bot.limits import InFlight, RateLimit, ServerSettings, TooBusy
+from bot.wire import Refusal
+from memory.dialogue import BotResponse, UserMessage
+from memory.store import StoreUnavailable
+
+
+class Turns:
+    """Bounded access to the conversations of one server."""
+
+    def __init__(self, conversations: Conversations, settings: ServerSettings) -> None:
+        self.conversations = conversations
+        self.in_flight = InFlight(settings.max_in_flight)
+        self._rate = RateLimit(settings.messages_per_minute)
+        conversations.metrics.watch("rejoinder_in_flight", "Turns being answered.", lambda: self.in_flight.count)
+
+    async def answer(
+        self, conversation_id: str, text: str, message_id: str | None, channel: str, metadata: dict[str, Any]
+    ) -> list[BotResponse]:
+        """Answer one message.
+
+        Raises:
+            Refusal: 409 the id was used for another text, 429/503 too much at once, 503 the turn failed.
+        """
+        message = UserMessage(conversation_id, text, message_id, channel, time.time(), metadata)
+        try:
+            self._rate.take(conversation_id)
+            with self.in_flight.enter():
+                return await self.conversations.handle(message)
+        except TooBusy as error:
+            self.conversations.metrics.error("TooBusy")
+            raise Refusal(error.status, "TooBusy", str(error), retry_after=error.retry_after) from None
+        except MessageConflict as error:
+            raise Refusal(409, "MessageConflict", f"{error}: use a new message_id for a new message") from None
+        except TurnFailed as error:
+            raise failed(error) from None
+
+    async def feedback(self, conversation_id: str, message_id: str, value: int, comment: str = "") -> None:
+        """Keep a thumb.
+
+        Raises:
+            Refusal: 404 unknown message, 503 the store failed.
+        """
+        try:
+            await self.conversations.feedback(conversation_id, message_id, value, comment)
+        except UnknownMessage as error:
+            raise Refusal(404, "UnknownMessage", str(error)) from None
+        except (TurnFailed, StoreUnavailable) as error:
+            raise failed(error) from None
+
+
+def failed(error: Exception) -> Refusal:
+    """503: nothing was stored, the same message may come again."""
+    message = f"{error}: nothing was stored, send it again"
+    return Refusal(503, "TurnFailed", message, retry_after=TurnFailed.retry_after)
+
+
+def unknown(error: UnknownConversation) -> Refusal:
+    """404 for a conversation that has no events."""
+    return Refusal(404, "UnknownConversation", f"{error}: nothing was said under this id")
+
+
+def reply_json(reply: BotResponse) -> dict[str, Any]:
+    """One reply of the WebSocket and the history: only the keys that are set."""
+    body: dict[str, Any] = {}
+    if reply.text:
+        body["text"] = reply.text
+    if reply.buttons:
+        body["buttons"] = [{"title": button.title, "payload": button.payload} for button in reply.buttons]
+    if reply.image is not None:
+        body["image"] = reply.image
+    if reply.custom is not None:
+        body["custom"] = reply.custom
+    return body
+
+
+def rasa_messages(recipient_id: str, replies: Iterable[BotResponse]) -> list[dict[str, Any]]:
+    """Replies as Rasa's REST channel says them.
+
+    A text is split at blank lines, text with buttons is one message, ``custom`` and ``image`` are messages of
+    their own.
+    """
+    messages: list[dict[str, Any]] = []
+    for reply in replies:
+        if reply.buttons:
+            buttons = [{"title": button.title, "payload": button.payload} for button in reply.buttons]
+            messages.append({"recipient_id": recipient_id, "text": reply.text, "buttons": buttons})
+        else:
+            parts = (part for part in reply.text.strip().split("\n\n") if part.strip())
+            messages.extend({"recipient_id": recipient_id, "text": part} for part in parts)
+        if reply.custom is not None:
+            messages.append({"recipient_id": recipient_id, "custom": reply.custom})
+        if reply.image is not None:
+            messages.append({"recipient_id": recipient_id, "image": reply.image})
+    return messages

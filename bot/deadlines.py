@@ -1,0 +1,102 @@
+"""uvicorn's HTTP protocol with an end: a request that does not arrive in time, or whose head is too big, is cut.
+
+Stock uvicorn keeps silent and trickling connections open and its fast parser accepts headers of any size, so a few
+hundred slow clients hold all its memory. The clock here is monotonic (the event loop's).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+
+class DeadlineProtocol(HttpToolsProtocol):
+    """One connection; ``request_seconds`` from a request's first byte (or the connection's start) to its last."""
+
+    request_seconds = 10.0
+    max_header_bytes = 32_768
+
+    _deadline: asyncio.TimerHandle | None = None
+    _head_bytes = 0
+    _in_head = True
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client that connects must also speak."""
+        super().connection_made(transport)
+        self._arm()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing more to wait for."""
+        self._disarm()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Count the bytes of the head, whose end only the parser knows."""
+        if self._in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_bytes > self.max_header_bytes and not self.transport.is_closing():
+            self._refuse(b"431 Request Header Fields Too Large")
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request."""
+        self._in_head = True
+        super().on_message_begin()
+        self._arm()
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        self._in_head, self._head_bytes = False, 0
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > self.max_header_bytes:
+            self._refuse(b"431 Request Header Fields Too Large")
+            return
+        if not self.url.isascii():
+            self._refuse(b"400 Bad Request")
+            return
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """More of the body; nothing of a request that was refused."""
+        if not self.transport.is_closing():
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The last byte of a request."""
+        self._disarm()
+        self._in_head = True
+        if not self.transport.is_closing():
+            super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        """From here on the WebSocket's own ping decides whether the client lives."""
+        self._disarm()
+        super().handle_websocket_upgrade()
+
+    def _arm(self) -> None:
+        self._disarm()
+        self._deadline = self.loop.call_later(self.request_seconds, self._late)
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _late(self) -> None:
+        self._deadline = None
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            self._refuse(b"408 Request Timeout")
+        else:
+            self.transport.close()
+
+    def _refuse(self, status: bytes) -> None:
+        self.transport.write(b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+        self.transport.close()
+
+
+def protocol_with(request_seconds: float, max_header_bytes: int) -> type[DeadlineProtocol]:
+    """The protocol class that uvicorn instantiates per connection."""
+    limits: dict[str, Any] = {"request_seconds": request_seconds, "max_header_bytes": max_header_bytes}
+    return type("LimitedProtocol", (DeadlineProtocol,), limits)

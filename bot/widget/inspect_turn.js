@@ -1,0 +1,110 @@
+/** The right column of the inspector: what was understood, believed and decided in one turn. */
+
+import { element } from "./safe.js";
+
+const MIN_PROBABILITY = 0.01;
+const TOP_ACTIONS = 8;
+const STAGES = ["nlu", "track", "policy", "nlg", "store"];
+
+function percent(p) {
+  return p >= 0.9995 ? "1.00" : p.toFixed(2);
+}
+
+function bar(label, fraction, text, classes = "") {
+  const fill = element("span", { class: "fill" });
+  fill.style.width = `${Math.max(0, Math.min(1, fraction)) * 100}%`;
+  const name = element("span", { class: "label", title: label, dir: "auto" }, label);
+  return element("li", { class: `bar ${classes}` }, name, element("span", { class: "track" }, fill), element("span", { class: "number" }, text));
+}
+
+function panel(title, aside, ...children) {
+  const heading = element("h3", {}, title);
+  if (aside) heading.append(element("span", { class: "aside" }, aside));
+  return element("section", { class: "panel" }, heading, ...children);
+}
+
+function bars(entries, classes) {
+  const shown = entries.filter(([, p]) => p > MIN_PROBABILITY).sort((a, b) => b[1] - a[1]);
+  return element("ul", { class: "bars" }, ...shown.map(([label, p]) => bar(label, p, percent(p), classes)));
+}
+
+function empty(text) {
+  return element("p", { class: "empty" }, text);
+}
+
+function understood(nlu) {
+  const acts = nlu.acts.map(({ act, confidence }) => [act, confidence]);
+  const extra = nlu.out_of_scope > MIN_PROBABILITY ? [["out of scope", nlu.out_of_scope]] : [];
+  const entries = [...acts, ...extra];
+  const children = [entries.length ? bars(entries) : empty("Nothing was understood.")];
+  if (nlu.entities.length) {
+    const chips = nlu.entities.map(({ name, value }) => element("li", {}, element("b", {}, name), ` ${value}`));
+    children.push(element("ul", { class: "tags", "aria-label": "Entities" }, ...chips));
+  }
+  return panel("Understood", "acts, confidence", ...children);
+}
+
+function believed(belief) {
+  const slots = Object.entries(belief.slots).map(([slot, values]) => {
+    const entries = Object.entries(values).filter(([, p]) => p > MIN_PROBABILITY);
+    return entries.length ? element("div", { class: "slot" }, element("h4", {}, slot), bars(entries, "belief")) : null;
+  });
+  const shown = slots.filter(Boolean);
+  const children = shown.length ? shown : [empty("Nothing is believed yet.")];
+  const requested = Object.entries(belief.requested).filter(([, p]) => p > MIN_PROBABILITY);
+  if (requested.length) children.push(element("div", { class: "slot" }, element("h4", {}, "requested"), bars(requested, "requested")));
+  const method = Object.entries(belief.method).filter(([name, p]) => p > MIN_PROBABILITY && name !== "none");
+  if (method.length) children.push(element("div", { class: "slot" }, element("h4", {}, "method"), bars(method, "requested")));
+  return panel("Belief", "after the message", ...children);
+}
+
+function gauge(label, value) {
+  const needle = element("span", { class: "needle" });
+  needle.style.left = `${(Math.max(-1, Math.min(1, value)) + 1) * 50}%`;
+  const number = `${value >= 0 ? "+" : "−"}${Math.abs(value).toFixed(2)}`;
+  return element("li", { class: "bar" }, element("span", { class: "label" }, label), element("span", { class: "gauge" }, needle), element("span", { class: "number" }, number));
+}
+
+function decided(decision) {
+  if (!decision) return panel("Decision", "", empty("No decision in this turn."));
+  const who = [decision.policy, decision.version].filter(Boolean).join(" · ");
+  const options = decision.actions.map(({ action, value, allowed }) => ({ action, value, allowed }));
+  const finite = options.filter(({ value }) => value !== null);
+  if (!finite.length) return panel("Decision", who, element("p", { class: "chosen-action" }, decision.action));
+  // two keys: what the mask forbids goes last, however high the network values it
+  finite.sort((a, b) => Number(b.allowed) - Number(a.allowed) || b.value - a.value);
+  const top = finite.slice(0, TOP_ACTIONS);
+  if (!top.some(({ action }) => action === decision.action)) top.push(...finite.filter(({ action }) => action === decision.action));
+  const [low, high] = [Math.min(...top.map((o) => o.value)), Math.max(...top.map((o) => o.value))];
+  const rows = top.map(({ action, value, allowed }) => {
+    const classes = `${action === decision.action ? "chosen" : ""} ${allowed ? "" : "masked"}`;
+    const row = bar(action, high > low ? 0.04 + (0.96 * (value - low)) / (high - low) : 1, value.toFixed(2), classes);
+    if (!allowed) row.title = "forbidden by the mask";
+    if (action === decision.action) row.setAttribute("aria-current", "true");
+    return row;
+  });
+  const forbidden = options.filter(({ allowed }) => !allowed).length;
+  const note = `${options.length - forbidden} of ${options.length} actions allowed`;
+  return panel("Decision", who, element("ul", { class: "bars" }, ...rows), element("p", { class: "note" }, note));
+}
+
+function timed(timings) {
+  const names = [...STAGES.filter((stage) => stage in timings), ...Object.keys(timings).filter((name) => !STAGES.includes(name))];
+  if (!names.length) return panel("Time", "", empty("Not measured."));
+  const total = names.reduce((sum, name) => sum + timings[name], 0);
+  let start = 0;
+  const rows = names.map((name) => {
+    const row = bar(name, total ? timings[name] / total : 0, `${timings[name].toFixed(1)} ms`, `stage stage-${name}`);
+    row.querySelector(".fill").style.marginLeft = `${total ? (start / total) * 100 : 0}%`;
+    start += timings[name];
+    return row;
+  });
+  return panel("Time", `${total.toFixed(1)} ms`, element("ul", { class: "bars" }, ...rows));
+}
+
+/** All panels of a turn. */
+export function turnPanels(turn, number) {
+  const heading = element("h2", {}, `Turn ${number}`, element("span", { class: "aside" }, turn.channel));
+  const mood = panel("Mood", "", element("ul", { class: "bars" }, gauge("message", turn.nlu.sentiment), gauge("mood", turn.mood)));
+  return [heading, understood(turn.nlu), believed(turn.belief), decided(turn.decision), mood, timed(turn.timings_ms)];
+}

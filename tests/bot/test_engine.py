@@ -1,0 +1,178 @@
+"""The engine on the default assistant; users speak in message shortcuts, so that only the engine is tested."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from bot.assistant import Assistant, load_assistant
+from bot.engine import Engine
+from memory.conversation import Conversation, apply, fold
+from memory.dialogue import DialogueAct, NLUResult, ScoredAct, SystemAct, UserMessage
+from memory.events import Booked, BotUttered, Decided, Event, HandedOff, event_from_json, event_to_json
+from policies.rule import RulePolicy
+from policies.social import SocialPolicy
+
+MONDAY = 1_795_422_000.0
+"""2026-11-23 09:00 UTC."""
+CHEAP_CHINESE = '/inform{"food":"chinese","area":"north","pricerange":"cheap"}'
+
+
+@pytest.fixture(scope="module")
+def assistant() -> Assistant:
+    return load_assistant("assistants/restaurants")
+
+
+async def nothing_understood(text: str, previous: SystemAct | None) -> NLUResult:
+    return NLUResult(text)
+
+
+class Talk:
+    """One conversation with the engine."""
+
+    def __init__(self, assistant: Assistant, name: str = "c", seed: int = 7) -> None:
+        self.engine = Engine(
+            assistant, nothing_understood, RulePolicy(assistant.ontology), SocialPolicy(assistant.ontology), seed
+        )
+        self.state = Conversation.new(assistant.ontology, name)
+        self.events: list[Event] = []
+
+    def say(self, text: str) -> str:
+        message = UserMessage(self.state.id, text, f"m{self.state.seq}", timestamp=MONDAY)
+        events = asyncio.run(self.engine.respond(self.state, message))
+        for event in events:
+            self.state = apply(self.engine.ontology, self.state, event)
+        self.events += events
+        said = events[-1]
+        assert isinstance(said, BotUttered)
+        assert said.replies
+        assert all(reply.text.strip() for reply in said.replies)
+        return "\n".join(reply.text for reply in said.replies)
+
+    @property
+    def kind(self) -> str:
+        decided = next(event for event in reversed(self.events) if isinstance(event, Decided))
+        return decided.system.kind if decided.system else decided.decision.action
+
+
+@pytest.fixture
+def talk(assistant: Assistant) -> Iterator[Talk]:
+    yield Talk(assistant)
+
+
+def test_from_wish_to_booking(talk: Talk) -> None:
+    talk.say(CHEAP_CHINESE)
+    assert talk.kind == "offer"
+    offered = talk.events[1].system.entity  # type: ignore[union-attr]
+    row = talk.engine.ontology.entity_index[offered.lower()]  # type: ignore[union-attr]
+    assert talk.engine.ontology.attribute(row, "food") == "chinese"
+    phone = talk.engine.ontology.attribute(row, "phone")
+    assert phone in talk.say('/request{"attribute":"phone"}')
+    talk.say('/inform{"people":"4","day":"friday","time":"19:00","booking_name":"Anna Kowalska"}')
+    if talk.kind == "confirm_booking":
+        talk.say("/affirm")
+    assert talk.kind == "booked"
+    booking = next(event for event in talk.events if isinstance(event, Booked))
+    assert booking.details == {"people": "4", "day": "friday", "time": "19:00", "booking_name": "Anna Kowalska"}
+    assert booking.entity == offered
+    assert re.fullmatch(r"[A-HJ-NP-Z2-9]{8}", booking.reference)
+    said = "\n".join(r.text for e in talk.events if isinstance(e, BotUttered) for r in e.replies)
+    assert booking.reference in said
+
+
+def test_closed_then_another_time(talk: Talk) -> None:
+    talk.say(CHEAP_CHINESE)
+    talk.say('/inform{"people":"2","day":"friday","time":"04:00","booking_name":"Sam"}')
+    while talk.kind == "request_open":
+        talk.say('/inform{"time":"04:00"}')
+    assert talk.kind == "booking_failed"
+    assert not talk.state.bookings
+    talk.say('/inform{"time":"19:00"}')
+    if talk.kind == "confirm_booking":
+        talk.say("/affirm")
+    assert talk.kind == "booked"
+
+
+def test_party_too_large(talk: Talk, assistant: Assistant) -> None:
+    talk.say(CHEAP_CHINESE)
+    reply = talk.say('/inform{"people":"200","day":"friday","time":"19:00","booking_name":"Sam"}')
+    assert talk.kind == "booking_failed"
+    assert str(assistant.task.party_limit) in reply or "200" in reply
+
+
+def test_nothing_matches_names_what_to_relax(talk: Talk) -> None:
+    reply = talk.say('/inform{"food":"welsh","area":"north","pricerange":"cheap","seating":"rooftop"}')
+    assert talk.kind == "offer_none"
+    assert "welsh" in reply
+    talk.say("/affirm")
+    assert talk.kind != "offer_none" or "welsh" not in talk.say("/repeat")
+
+
+def test_digression_keeps_the_thread(talk: Talk, assistant: Assistant) -> None:
+    talk.say(CHEAP_CHINESE)
+    talk.say("/book")
+    assert talk.kind == "request_open"
+    asked = talk.state.belief.last.slot[0]
+    faq = assistant.faq[0]
+    reply = talk.say(f"/faq/{faq.id}")
+    assert any(answer in reply for answer in faq.answers)
+    assert len(reply.splitlines()) > 1, "the pending question is asked again"
+    assert talk.state.belief.last.slot[0] == asked
+
+
+def test_upset_user_gets_an_apology_and_then_a_person(assistant: Assistant) -> None:
+    talk = Talk(assistant)
+
+    async def angry(text: str, previous: SystemAct | None) -> NLUResult:
+        acts = (ScoredAct(DialogueAct("complaint"), 0.9), ScoredAct(DialogueAct("inform", "food", "thai"), 0.9))
+        return NLUResult(text, acts, sentiment=-0.8)
+
+    talk.engine.understand = angry
+    reply = talk.say("this is useless, I said thai")
+    assert len(reply.splitlines()) > 1
+    assert any(reply.startswith(v.text) for v in assistant.responses["utter_apologise"])
+    talk.say("still useless, I said thai!")
+    assert talk.kind == "handoff_offer"
+    talk.say("/affirm")
+    assert any(isinstance(event, HandedOff) for event in talk.events)
+    assert talk.state.handed_off
+
+
+def test_not_understood_three_times_offers_a_person(talk: Talk) -> None:
+    kinds = []
+    for text in ("blah", "blubb", "bla bla"):
+        talk.say(text)
+        kinds.append(talk.kind)
+    assert kinds == ["ask_rephrase", "ask_rephrase", "handoff_offer"]
+
+
+def test_same_turn_same_reply(assistant: Assistant) -> None:
+    lines = ["/hello", CHEAP_CHINESE, "/reqalts", "/book", "blah", "/thankyou"]
+    first, second = Talk(assistant), Talk(assistant)
+    assert [first.say(line) for line in lines] == [second.say(line) for line in lines]
+    other = Talk(assistant, seed=8)
+    assert [other.say(line) for line in lines] != [Talk(assistant).say(line) for line in lines]
+
+
+def test_events_survive_json_and_fold_to_the_same_state(talk: Talk) -> None:
+    for line in (CHEAP_CHINESE, "/reqalts", "/book", '/inform{"people":"3","day":"sunday"}', "blah"):
+        talk.say(line)
+    again = [event_from_json(event_to_json(event)) for event in talk.events]
+    state = fold(talk.engine.ontology, "c", again)
+    assert state.seq == talk.state.seq
+    assert (state.belief.goals == talk.state.belief.goals).all()
+    assert (state.belief.open_confidence == talk.state.belief.open_confidence).all()
+    assert state.belief.last.kind == talk.state.belief.last.kind
+    assert [event_to_json(event) for event in again] == [event_to_json(event) for event in talk.events]
+
+
+def test_a_value_is_never_a_template(assistant: Assistant) -> None:
+    talk = Talk(assistant)
+    talk.say(CHEAP_CHINESE)
+    reply = talk.say('/inform{"people":"2","day":"friday","time":"19:00","booking_name":"{phone} {reference}"}')
+    if talk.kind == "confirm_booking":
+        reply = talk.say("/affirm")
+    assert "{phone} {reference}" in reply
