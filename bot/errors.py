@@ -24,7 +24,16 @@ def explain(error: Exception) -> str | None:
     """The message for the person, or None when the error is a defect that should show its stack."""
     if isinstance(error, (CommandError, ConfigError, AssistantError, OntologyError)):
         return str(error)
-    known = ("ModelError", "EncoderError", "CorpusError", "StoreUnavailable", "SchemaTooNew", "NLUError", "WidgetError")
+    known = (
+        "ModelError",
+        "ErrorModelError",
+        "EncoderError",
+        "CorpusError",
+        "StoreUnavailable",
+        "SchemaTooNew",
+        "NLUError",
+        "WidgetError",
+    )
     if type(error).__name__ in known:
         return str(error)
     if isinstance(error, OSError):

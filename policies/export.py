@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from memory.ontology import BoolArray, Ontology
 from memory.turn import FloatArray
 from policies.actions import ActionSpace
 from policies.featurizer import Featurizer, build_featurizer
+from policies.files import write_atomically
 from policies.policy import PolicyOutput, greedy_output
 
 if TYPE_CHECKING:
@@ -46,26 +45,6 @@ class PolicyManifest:
     sha256: str
     format: int = FORMAT
     training: Mapping[str, Any] | None = None
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write, fsync, rename, fsync the folder: a crash leaves the old file or the new one, never a mixture."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def export_onnx(

@@ -33,7 +33,7 @@ class DialogueEnv(gymnasium.Env[FloatArray, np.int64]):
     ``render_mode="ansi"``: the transcript so far at act level, one line per turn.
     """
 
-    metadata = {"render_modes": ["ansi"]}
+    metadata = {"render_modes": ["ansi"], "render_fps": 1}
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class DialogueEnv(gymnasium.Env[FloatArray, np.int64]):
             info["success"] = bool(outcome.fulfilled[0])
         return self._observe(), float(outcome.reward[0]), bool(outcome.terminated[0]), bool(outcome.truncated[0]), info
 
-    def render(self) -> str | None:  # type: ignore[override]
+    def render(self) -> str | None:
         """The transcript so far in mode ``ansi``, else None."""
         return "\n".join(self._transcript) if self.render_mode == "ansi" else None
 

@@ -85,10 +85,10 @@ def evaluate_policy(
 def bootstrap(samples: FloatArray, resamples: int = RESAMPLES) -> Estimate:
     """Mean of (seeds, dialogues) samples with a two-level percentile bootstrap: seeds first, then dialogues."""
     rng = np.random.default_rng(0)
-    seeds, count = samples.shape
+    seeds, count = (int(size) for size in samples.shape)
     means = np.empty(resamples)
     for i in range(resamples):
-        chosen = rng.integers(seeds, size=seeds)
-        means[i] = samples[chosen[:, None], rng.integers(count, size=(seeds, count))].mean()
+        chosen = rng.integers(seeds, size=(seeds, 1))
+        means[i] = samples[chosen, rng.integers(count, size=(seeds, count))].mean()
     low, high = np.quantile(means, (0.025, 0.975))
     return Estimate(float(samples.mean()), float(low), float(high))

@@ -11,6 +11,8 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from numpy.typing import NDArray
+
 from memory.ontology import BoolArray, IntArray, Ontology
 from memory.turn import FloatArray
 from policies.featurizer import Featurizer, build_featurizer
@@ -43,7 +45,7 @@ def first_masked(actions: IntArray, masks: BoolArray) -> int | None:
     return int(np.argmax(forbidden)) if forbidden.any() else None
 
 
-class DialogueVectorEnv(VectorEnv[FloatArray, IntArray, FloatArray]):
+class DialogueVectorEnv(VectorEnv[FloatArray, IntArray, NDArray[Any]]):
     """Dialogues with simulated users, ``num_envs`` at a time.
 
     ## Description

@@ -102,7 +102,9 @@ def expected_calibration_error(confidences: Sequence[float], correct: Sequence[b
     if not len(p):
         return 0.0
     which = np.minimum((p * bins).astype(int), bins - 1)
-    gaps = [abs(p[which == b].mean() - y[which == b].mean()) * (which == b).sum() for b in range(bins) if (which == b).any()]
+    gaps = [
+        abs(p[which == b].mean() - y[which == b].mean()) * (which == b).sum() for b in range(bins) if (which == b).any()
+    ]
     return float(sum(gaps) / len(p))
 
 

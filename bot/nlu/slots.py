@@ -24,7 +24,9 @@ _NAME_LEAD = re.compile(
     r"put|down|as|for|please|just|use|book it|make it|with|sure|yes|ok|okay|hi|mr|mrs|ms|miss|dr|of|a|reservation|booking|would be|will be|by)[\s,.:]+)*",
     re.IGNORECASE,
 )  # fmt: skip
-_NAME_TAIL = re.compile(r"(?:[\s,.!]+(?:please|thanks|thank you|pls|plz|will do|is fine|cheers))*[\s,.!?]*$", re.IGNORECASE)
+_NAME_TAIL = re.compile(
+    r"(?:[\s,.!]+(?:please|thanks|thank you|pls|plz|will do|is fine|cheers))*[\s,.!?]*$", re.IGNORECASE
+)
 _NO_NAME = frozenset(
     "yes no nope yeah yep ok okay what why who when where how hello hi thanks thank you cancel stop help restart repeat "
     "sorry never mind nothing none don't dont not know want table book a the please again anything whatever it that "

@@ -8,7 +8,7 @@ const SEARCH_DELAY_MS = 200;
 const TOKEN_KEY = "rejoinder:inspect-token";
 const byId = (id) => document.getElementById(id);
 
-const view = { conversation: null, turn: null, turns: [], list: "", detail: "", query: "" };
+const view = { conversation: null, turn: null, seek: null, turns: [], list: "", detail: "", query: "" };
 let token = sessionStorage.getItem(TOKEN_KEY);
 
 class Unauthorised extends Error {}
@@ -47,7 +47,9 @@ function hash(conversation, turn) {
 function readHash() {
   const [conversation, turn] = location.hash.slice(1).split("/");
   view.conversation = conversation ? decodeURIComponent(conversation) : null;
-  view.turn = turn === undefined ? null : Number(turn);
+  const [, seq] = turn?.match(/^event-(\d+)$/) ?? [];
+  view.seek = seq === undefined ? null : Number(seq);
+  view.turn = turn === undefined || view.seek !== null ? null : Number(turn);
   view.detail = "";
 }
 
@@ -72,10 +74,10 @@ function marked(snippet) {
   return snippet.split(/(\[[^[\]]*\])/).map((part) => (part.startsWith("[") ? element("mark", {}, part.slice(1, -1)) : part));
 }
 
-function hitRow({ conversation_id, who, snippet, timestamp, turn }) {
+function hitRow({ conversation_id, seq, who, snippet, timestamp }) {
   const top = element("span", { class: "top" }, element("span", { class: "id" }, conversation_id), element("time", {}, ago(timestamp)));
   const text = element("span", { class: "text", dir: "auto" }, ...marked(snippet));
-  const link = element("a", { href: hash(conversation_id, turn ?? null) }, top, text, element("span", { class: "marks" }, who));
+  const link = element("a", { href: hash(conversation_id, `event-${seq}`) }, top, text, element("span", { class: "marks" }, who));
   return element("li", {}, link);
 }
 
@@ -93,7 +95,7 @@ async function refreshList() {
 }
 
 function bubbleTime(turn) {
-  const total = Object.values(turn.timings_ms).reduce((sum, ms) => sum + ms, 0);
+  const total = Object.values(turn.timings_ms ?? {}).reduce((sum, ms) => sum + ms, 0);
   const clock = new Date(turn.timestamp * 1000).toLocaleTimeString();
   return total ? `${clock} · ${total.toFixed(1)} ms` : clock;
 }
@@ -107,11 +109,15 @@ function reply({ text, image, buttons }) {
   return bubble;
 }
 
+function effectText(effect) {
+  return effect.type === "booked" ? `booked ${effect.reference}` : `handed off: ${effect.reason}`;
+}
+
 function turnBlock(turn, number) {
   const meta = element("div", { class: "meta" }, element("span", {}, bubbleTime(turn)));
   if (turn.decision) meta.append(element("span", { class: "action" }, turn.decision.action));
   if (turn.feedback) meta.append(element("span", { class: `thumb ${turn.feedback > 0 ? "good" : "bad"}` }, turn.feedback > 0 ? "helpful" : "not helpful"));
-  for (const note of turn.notes ?? []) meta.append(element("span", { class: "note" }, note));
+  for (const effect of turn.effects) meta.append(element("span", { class: "effect" }, effectText(effect)));
   const user = element("div", { class: "bubble user", dir: "auto" }, turn.text);
   const block = element("a", { class: "turn", href: hash(view.conversation, number), "data-turn": number }, user, ...turn.replies.map(reply), meta);
   if (number === view.turn) block.setAttribute("aria-current", "true");
@@ -126,7 +132,9 @@ async function refreshDetail() {
   const grew = detail.turns.length > view.turns.length;
   const atEnd = view.turn === null || view.turn === view.turns.length;
   view.turns = detail.turns;
-  if (atEnd && grew || view.turn === null) view.turn = view.turns.length;
+  if (view.seek !== null) view.turn = view.turns.filter((turn) => turn.seq <= view.seek).length;
+  else if ((atEnd && grew) || view.turn === null) view.turn = view.turns.length;
+  view.seek = null;
   const fingerprint = JSON.stringify([detail, view.turn]);
   if (fingerprint === view.detail) return;
   view.detail = fingerprint;

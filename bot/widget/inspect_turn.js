@@ -38,24 +38,28 @@ function understood(nlu) {
   const entries = [...acts, ...extra];
   const children = [entries.length ? bars(entries) : empty("Nothing was understood.")];
   if (nlu.entities.length) {
-    const chips = nlu.entities.map(({ name, value }) => element("li", {}, element("b", {}, name), ` ${value}`));
+    const chips = nlu.entities.map(({ entity, value }) => element("li", {}, element("b", {}, entity), ` ${value}`));
     children.push(element("ul", { class: "tags", "aria-label": "Entities" }, ...chips));
   }
   return panel("Understood", "acts, confidence", ...children);
 }
 
+function slot(name, entries, classes) {
+  const shown = entries.filter(([, p]) => p > MIN_PROBABILITY);
+  return shown.length ? element("div", { class: "slot" }, element("h4", {}, name), bars(shown, classes)) : null;
+}
+
 function believed(belief) {
-  const slots = Object.entries(belief.slots).map(([slot, values]) => {
-    const entries = Object.entries(values).filter(([, p]) => p > MIN_PROBABILITY);
-    return entries.length ? element("div", { class: "slot" }, element("h4", {}, slot), bars(entries, "belief")) : null;
-  });
-  const shown = slots.filter(Boolean);
-  const children = shown.length ? shown : [empty("Nothing is believed yet.")];
-  const requested = Object.entries(belief.requested).filter(([, p]) => p > MIN_PROBABILITY);
-  if (requested.length) children.push(element("div", { class: "slot" }, element("h4", {}, "requested"), bars(requested, "requested")));
-  const method = Object.entries(belief.method).filter(([name, p]) => p > MIN_PROBABILITY && name !== "none");
-  if (method.length) children.push(element("div", { class: "slot" }, element("h4", {}, "method"), bars(method, "requested")));
-  return panel("Belief", "after the message", ...children);
+  const pairs = (rows) => rows.map(({ value, p }) => [value, p]);
+  const one = (row) => (row && row.value !== null ? [[row.value, row.p]] : []);
+  const shown = [
+    ...Object.entries(belief.slots).map(([name, rows]) => slot(name, pairs(rows), "belief")),
+    ...Object.entries(belief.open).map(([name, row]) => slot(name, one(row), "belief")),
+    slot("about", one(belief.venue), "belief"),
+    slot("requested", Object.entries(belief.requested), "requested"),
+    slot("method", Object.entries(belief.method).filter(([name]) => name !== "none"), "requested"),
+  ].filter(Boolean);
+  return panel("Belief", "after the message", ...(shown.length ? shown : [empty("Nothing is believed yet.")]));
 }
 
 function gauge(label, value) {
@@ -68,23 +72,24 @@ function gauge(label, value) {
 function decided(decision) {
   if (!decision) return panel("Decision", "", empty("No decision in this turn."));
   const who = [decision.policy, decision.version].filter(Boolean).join(" · ");
-  const options = decision.actions.map(({ action, value, allowed }) => ({ action, value, allowed }));
-  const finite = options.filter(({ value }) => value !== null);
-  if (!finite.length) return panel("Decision", who, element("p", { class: "chosen-action" }, decision.action));
-  // two keys: what the mask forbids goes last, however high the network values it
-  finite.sort((a, b) => Number(b.allowed) - Number(a.allowed) || b.value - a.value);
-  const top = finite.slice(0, TOP_ACTIONS);
-  if (!top.some(({ action }) => action === decision.action)) top.push(...finite.filter(({ action }) => action === decision.action));
-  const [low, high] = [Math.min(...top.map((o) => o.value)), Math.max(...top.map((o) => o.value))];
-  const rows = top.map(({ action, value, allowed }) => {
-    const classes = `${action === decision.action ? "chosen" : ""} ${allowed ? "" : "masked"}`;
-    const row = bar(action, high > low ? 0.04 + (0.96 * (value - low)) / (high - low) : 1, value.toFixed(2), classes);
+  const options = decision.values; // best first, what the mask forbids last
+  if (!options.length) return panel("Decision", who, element("p", { class: "chosen-action" }, decision.action));
+  const isChosen = ({ action }) => action === decision.action;
+  const top = options.slice(0, TOP_ACTIONS);
+  if (!top.some(isChosen)) top.push(...options.filter(isChosen));
+  const known = top.filter(({ value }) => value !== null).map(({ value }) => value);
+  const [low, high] = [Math.min(...known), Math.max(...known)];
+  const rows = top.map((option) => {
+    const { action, value, allowed } = option;
+    const fraction = value === null ? 0 : high > low ? 0.04 + (0.96 * (value - low)) / (high - low) : 1;
+    const text = value === null ? "masked" : value.toFixed(2);
+    const row = bar(action, fraction, text, `${isChosen(option) ? "chosen" : ""} ${allowed ? "" : "masked"}`);
     if (!allowed) row.title = "forbidden by the mask";
-    if (action === decision.action) row.setAttribute("aria-current", "true");
+    if (isChosen(option)) row.setAttribute("aria-current", "true");
     return row;
   });
-  const forbidden = options.filter(({ allowed }) => !allowed).length;
-  const note = `${options.length - forbidden} of ${options.length} actions allowed`;
+  const allowed = options.filter((option) => option.allowed).length;
+  const note = `${allowed} of ${options.length} actions allowed`;
   return panel("Decision", who, element("ul", { class: "bars" }, ...rows), element("p", { class: "note" }, note));
 }
 
@@ -106,5 +111,5 @@ function timed(timings) {
 export function turnPanels(turn, number) {
   const heading = element("h2", {}, `Turn ${number}`, element("span", { class: "aside" }, turn.channel));
   const mood = panel("Mood", "", element("ul", { class: "bars" }, gauge("message", turn.nlu.sentiment), gauge("mood", turn.mood)));
-  return [heading, understood(turn.nlu), believed(turn.belief), decided(turn.decision), mood, timed(turn.timings_ms)];
+  return [heading, understood(turn.nlu), believed(turn.belief), decided(turn.decision), mood, timed(turn.timings_ms ?? {})];
 }

@@ -60,7 +60,7 @@ class Talk:
 
 @pytest.fixture
 def talk(assistant: Assistant) -> Iterator[Talk]:
-    yield Talk(assistant)
+    return Talk(assistant)
 
 
 def test_from_wish_to_booking(talk: Talk) -> None:

@@ -1,0 +1,104 @@
+"""Train a dialogue policy against simulated users and write what serving needs (training only: needs torch)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from memory.ontology import Ontology
+from policies.policy import Policy
+from policies.rule import RulePolicy
+from simulator.evaluate import play
+from simulator.noise import ErrorModel
+from simulator.simulation import SimulationSettings
+from simulator.vector_env import DialogueVectorEnv
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from policies.dqn import DQNConfig
+    from policies.train import Progress
+
+VALIDATION_SEED, TEST_SEED = 101, 202
+"""Seeds of the dialogues that choose the best network, and of those that are reported."""
+
+TRAINING_RATES = (0.0, 0.15, 0.3)
+"""Semantic error rates mixed into training beside the measured one, so that the policy stays robust."""
+
+
+def mixed_errors(measured: ErrorModel | None = None, rates: Sequence[float] = TRAINING_RATES) -> tuple[ErrorModel, ...]:
+    """The error models dialogues are drawn from in training; the measured one counts as often as all others."""
+    return (*(ErrorModel.at(rate) for rate in rates), *([measured] * len(rates) if measured is not None else []))
+
+
+def train_policy(
+    ontology: Ontology,
+    settings: SimulationSettings,
+    directory: str | Path,
+    config: DQNConfig | None = None,
+    *,
+    progress: Progress | None = None,
+    dialogues: int = 500,
+) -> dict[str, Any]:
+    """Train a DQN in ``settings`` and write it to ``directory``; returns the report.
+
+    Files: ``policy.onnx`` + ``manifest.json`` (serving), ``weights.safetensors`` + ``checkpoint.json``,
+    ``metrics.jsonl`` and ``learning_curve.png``. The report compares rule and learned policy on the same
+    ``dialogues`` users (a seed never used in training) and names the wall time and step count.
+    """
+    from policies.checkpoint import save_checkpoint
+    from policies.dqn import DQNConfig, NetworkPolicy
+    from policies.export import OnnxPolicy, export_onnx
+    from policies.train import plot_learning_curve, train_dqn
+
+    config, directory = config or DQNConfig(), Path(directory)
+    began = time.perf_counter()
+    env = DialogueVectorEnv(config.num_envs, ontology, settings=settings)
+    rule = RulePolicy(ontology, env.simulation.space)
+
+    def evaluate(network: nn.Module) -> Mapping[str, float]:
+        return summarise(NetworkPolicy(network, env.featurizer), ontology, settings, dialogues, VALIDATION_SEED)
+
+    result = train_dqn(
+        env,
+        config,
+        evaluate,
+        teacher=lambda: rule.choose(env.simulation.belief, env.action_masks()),
+        progress=progress,
+        metrics=directory / "metrics.jsonl",
+    )
+    baseline = summarise(rule, ontology, settings, dialogues, VALIDATION_SEED)
+    details = {"config": asdict(config), "best": dict(result.best), "rule": dict(baseline)}
+    save_checkpoint(directory, result.network, details)
+    export_onnx(
+        result.network, directory, env.simulation.space, env.featurizer,
+        max_turns=settings.max_turns, training=details,
+    )  # fmt: skip
+    plot_learning_curve(result.history, directory / "learning_curve.png", baseline["reward"])
+    learned = OnnxPolicy.load(directory, ontology)
+    return {
+        "rule": summarise(rule, ontology, settings, dialogues, TEST_SEED),
+        "learned": summarise(learned, ontology, settings, dialogues, TEST_SEED),
+        "seconds": time.perf_counter() - began,
+        "env_steps": config.steps * config.num_envs,
+        "interrupted": result.interrupted,
+        "version": learned.version,
+    }
+
+
+def summarise(
+    policy: Policy, ontology: Ontology, settings: SimulationSettings, dialogues: int, seed: int
+) -> dict[str, float]:
+    """Mean success, turns and reward over ``dialogues`` users."""
+    played = play(policy, ontology, settings, dialogues, seed)
+    return {name: float(np.mean(getattr(played, name))) for name in ("success", "turns", "reward")}
+
+
+def at_error_rate(settings: SimulationSettings, error_model: ErrorModel) -> SimulationSettings:
+    """The same world heard through one error model."""
+    return replace(settings, errors=(error_model,))
