@@ -86,6 +86,8 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def _late(self) -> None:
         self._deadline = None
+        if self.transport.is_closing():
+            return
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
             self._refuse(b"408 Request Timeout")
         else:

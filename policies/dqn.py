@@ -100,7 +100,7 @@ class DQN:
         if not torch.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss.item()} at update {self.updates}: a reward or feature is bad")
         self.optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.network.parameters(), c.gradient_clip)
         self.optimizer.step()
         self._follow()
@@ -116,7 +116,8 @@ class DQN:
         chooser = self.network(following) if self.config.double else worth
         best = chooser.masked_fill(~allowed, -torch.inf).argmax(dim=1, keepdim=True)
         target = worth.gather(1, best)[:, 0]
-        return torch.from_numpy(batch.returns) + torch.from_numpy(batch.discounts) * target
+        targets: torch.Tensor = torch.from_numpy(batch.returns) + torch.from_numpy(batch.discounts) * target
+        return targets
 
     @torch.no_grad()
     def _follow(self) -> None:

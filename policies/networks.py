@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -18,7 +19,7 @@ class DuelingNetwork(nn.Module):
         super().__init__()
         sizes = [inputs, *hidden]
         layers: list[nn.Module] = []
-        for width, following in zip(sizes[:-1], sizes[1:], strict=True):
+        for width, following in itertools.pairwise(sizes):
             layers += [nn.Linear(width, following), nn.ReLU()]
         self.trunk = nn.Sequential(*layers)
         self.advantage = nn.Linear(sizes[-1], actions)

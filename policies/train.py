@@ -71,7 +71,7 @@ def train_dqn(
     best network so far.
     """
     torch.set_num_threads(config.threads)
-    rng = np.random.default_rng(config.seed)
+    rng, scale = np.random.default_rng(config.seed), np.float32(config.reward_scale)
     features, _ = env.reset(seed=config.seed)
     masks = env.action_masks()
     learner = DQN(features.shape[1], masks.shape[1], config)
@@ -85,7 +85,7 @@ def train_dqn(
             else:
                 actions = learner.explore(features, masks, 1.0 if spiking else config.epsilon(step), rng)
             following, reward, terminated, truncated, _ = env.step(actions)
-            replay.add(features, masks, actions, reward * config.reward_scale, terminated | truncated)
+            replay.add(features, masks, actions, scale * reward, terminated | truncated)
             features, masks = following, env.action_masks()
             for _ in range(_updates(config, step)):
                 record.losses.append(learner.update(replay.sample(config.batch_size, rng), config.progress(step)))

@@ -10,7 +10,6 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
-
 from numpy.typing import NDArray
 
 from memory.ontology import BoolArray, IntArray, Ontology

@@ -1,4 +1,4 @@
-"""The restaurants assistant keeps what it promises: formats, numbers, and that its files agree with one another."""
+"""The restaurants assistant keeps what it promises: formats, numbers, files that agree with one another."""
 
 from __future__ import annotations
 

@@ -1,0 +1,234 @@
+"""The HTTP and WebSocket server: ``create_app`` wires the channels, ``serve`` runs them until told to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bot.auth import ConversationTokens
+from bot.channels.access import Access
+from bot.channels.inspector import Inspector
+from bot.channels.pages import Pages, SecurityHeaders
+from bot.channels.rest import RestChannel
+from bot.channels.status import Parse, Status, describe
+from bot.channels.turns import Turns
+from bot.channels.websocket import WidgetChannel
+from bot.conversations import Conversations
+from bot.deadlines import protocol_with
+from bot.limits import ServerSettings
+from bot.wire import Refusal, json_response
+from memory.store import StoreUnavailable
+
+__all__ = ["ServerSettings", "create_app", "serve"]
+
+log = logging.getLogger("rejoinder.server")
+access_log = logging.getLogger("rejoinder.access")
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def create_app(
+    conversations: Conversations,
+    settings: ServerSettings,
+    tokens: ConversationTokens,
+    *,
+    parse: Parse,
+    model: str,
+    version: str,
+    actions: Sequence[str] = (),
+) -> FastAPI:
+    """The application.
+
+    Args:
+        conversations: closed with the application.
+        settings: limits and access.
+        tokens: signs the widget's conversations.
+        parse: NLU of one text, for ``/model/parse``.
+        model: name of what is being served.
+        version: of this program.
+        actions: names of the entries of ``Decision.values``, for the inspector.
+    """
+    access, turns, pages = Access(settings, tokens), Turns(conversations, settings), Pages()
+    rest, widget = RestChannel(turns, access), WidgetChannel(turns, access)
+    inspector, status = Inspector(conversations, access, actions), Status(conversations, access, parse, model, version)
+    app = FastAPI(
+        title="Rejoinder",
+        version=version,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_closing(conversations),
+        exception_handlers={
+            Refusal: _refused,
+            HTTPException: _not_found,
+            ClientDisconnect: _gone,
+            StoreUnavailable: _store_failed,
+            Exception: _broken,
+        },
+        routes=[
+            _route("POST", "/webhooks/rest/webhook", rest.webhook),
+            _route("GET", "/webhooks/rest/", rest.health),
+            _route("POST", "/model/parse", status.parse),
+            _route("GET", "/conversations/{conversation}/tracker", status.tracker),
+            _route("GET", "/health", status.health),
+            _route("GET", "/metrics", status.metrics),
+            _route("GET", "/version", status.version),
+            _route("GET", "/status", status.status),
+            _route("POST", "/conversations", widget.create),
+            _route("GET", "/conversations/{conversation}/messages", widget.history),
+            _route("POST", "/feedback", widget.feedback),
+            WebSocketRoute("/ws", widget.socket),
+            _route("GET", "/inspect/api/conversations", inspector.list),
+            _route("GET", "/inspect/api/conversations/{conversation}", inspector.conversation),
+            _route("GET", "/inspect/api/search", inspector.search),
+            _route("GET", "/", pages.index),
+            _route("GET", "/inspect", pages.inspect),
+            _route("GET", "/widget.js", pages.script),
+            _route("GET", "/widget/{path:path}", pages.asset),
+            _route("GET", "/docs", status.docs),
+        ],
+    )
+    app.openapi = lambda: describe(app.routes, version)  # type: ignore[method-assign]
+    if settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type"],
+        )
+    app.add_middleware(SecurityHeaders, frame_ancestors=settings.frame_ancestors)
+    app.add_middleware(AccessLog, everything=settings.access_log)
+    return app
+
+
+def _route(method: str, path: str, endpoint: Endpoint) -> Route:
+    return Route(path, endpoint, methods=[method])
+
+
+def _closing(conversations: Conversations) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        conversations.close()
+
+    return lifespan
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return error.response()
+
+
+async def _not_found(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    where = f"{request.method} {request.url.path[:200]}"
+    response = Refusal(error.status_code, str(error.detail).replace(" ", ""), f"{where}: {error.detail}").response()
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    return Refusal(400, "ClientDisconnected", "the request did not arrive whole").response()
+
+
+async def _store_failed(request: Request, error: Exception) -> Response:
+    log.error("%s", error)
+    return Refusal(503, "StoreUnavailable", "the event log can't be read now", retry_after=1).response()
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    return json_response({"status": "failure", "reason": "InternalError", "message": "see the log", "code": 500}, 500)
+
+
+class AccessLog:
+    """ASGI middleware: one JSON line a request on the logger ``rejoinder.access``; never a text, a body or a token.
+
+    Without ``everything`` only answers of 500 and above are logged.
+    """
+
+    def __init__(self, app: ASGIApp, everything: bool = False) -> None:
+        self._app = app
+        self._from = 100 if everything else 500
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Log when the response starts."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] >= self._from:
+                milliseconds = round((time.perf_counter() - started) * 1000, 2)
+                line = {"time": round(time.time(), 3), "method": scope["method"], "path": scope["path"][:200]}
+                access_log.warning("%s", json.dumps({**line, "status": message["status"], "ms": milliseconds}))
+            await send(message)
+
+        await self._app(scope, receive, noted)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that says where it listens and ends with exit code 0 on SIGTERM and SIGINT."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """First signal: finish the turns in flight and stop. A second SIGINT: stop now."""
+        if self.should_exit and sig == signal.SIGINT:
+            self.force_exit = True
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Print one line once connections are accepted."""
+        await super().startup(sockets)
+        if self.started:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            shown = f"[{host}]" if ":" in host else host
+            print(f"Rejoinder is ready at http://{shown}:{port}", flush=True)
+
+
+def serve(app: ASGIApp, settings: ServerSettings) -> None:
+    """Serve until SIGTERM or SIGINT, then finish the turns in flight, flush and checkpoint the store.
+
+    Raises:
+        SystemExit: the address can't be bound (code 1, with the remedy on stderr).
+    """
+    config = uvicorn.Config(
+        app,
+        http=protocol_with(settings.request_seconds, settings.max_header_bytes),
+        ws="websockets-sansio",
+        ws_max_size=settings.max_body_bytes,
+        ws_ping_interval=20.0,
+        ws_ping_timeout=settings.send_seconds,
+        limit_concurrency=settings.max_connections,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=int(settings.shutdown_seconds) or 1,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+    )
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, settings.port))
+        except (OSError, UnicodeError) as error:
+            where = f"{settings.host}:{settings.port}"
+            print(f"cannot listen on {where}: {error}; choose another port with --port", file=sys.stderr)
+            raise SystemExit(1) from None
+        listener.listen(2048)
+        _Server(config).run([listener])

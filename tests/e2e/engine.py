@@ -1,0 +1,76 @@
+"""An engine that says exactly what it is told to: a real part of the real server, with replies chosen by the test.
+
+The message is a JSON list of replies, e.g. ``[{"text": "hi", "buttons": [{"title": "Yes", "payload": "/affirm"}]}]``;
+anything else is answered with ``You said: ...``. ``slow`` takes a second. A message that is a value of the ontology is
+understood as ``inform(food=value)``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from memory.conversation import Conversation
+from memory.dialogue import BotResponse, Button, Decision, DialogueAct, Entity, NLUResult, ScoredAct, SystemAct, UserMessage
+from memory.events import BotUttered, Decided, Event, UserUttered
+from memory.ontology import Ontology
+
+ACTIONS = ("request_food", "offer", "answer", "bye")
+SLOW_SECONDS = 1.0
+
+
+def ontology(values: tuple[str, ...]) -> Ontology:
+    """One slot with ``values``, one place to eat."""
+    return Ontology(
+        name="e2e",
+        constraints={"food": values},
+        requestable=("phone",),
+        open_slots=("time",),
+        entities={"name": ("Bar",), "food": (values[0],), "phone": ("0123",)},
+    )
+
+
+class ScriptedEngine:
+    """See the module."""
+
+    def __init__(self, values: tuple[str, ...]) -> None:
+        self.ontology = ontology(values)
+        self._values = frozenset(values)
+
+    async def respond(self, state: Conversation, message: UserMessage) -> list[Event]:
+        """The events of one turn."""
+        if message.text == "slow":
+            await asyncio.sleep(SLOW_SECONDS)
+        replies = tuple(_replies(message.text))
+        value = next((r.text for r in replies if r.text in self._values), None)
+        now = message.timestamp
+        values = (0.25, 0.75, float("nan"), -0.5)
+        decision = Decision("offer", "scripted", "1", values, (True, True, False, True))
+        timings = {"nlu": 3.1, "track": 0.2, "policy": 0.4, "nlg": 0.1}
+        heard = UserUttered(now, message.text, message.message_id or "", message.channel, _nlu(message.text, value))
+        return [heard, Decided(now, decision, SystemAct("reqmore"), timings), BotUttered(now, replies)]
+
+
+def _nlu(text: str, value: str | None) -> NLUResult:
+    if value is None:
+        return NLUResult(text, (ScoredAct(DialogueAct("hello"), 0.9),), (("greet", 0.9),), sentiment=0.4)
+    act = ScoredAct(DialogueAct("inform", "food", value), 0.8)
+    return NLUResult(text, (act,), ((value[:100], 0.8),), (Entity("food", value, 0, len(value)),), sentiment=-0.3)
+
+
+def _replies(text: str) -> list[BotResponse]:
+    try:
+        script: Any = json.loads(text)
+    except ValueError:
+        script = None
+    if not isinstance(script, list):
+        return [BotResponse(f"You said: {text}")]
+    return [
+        BotResponse(
+            reply.get("text", ""),
+            tuple(Button(b["title"], b["payload"]) for b in reply.get("buttons", ())),
+            reply.get("image"),
+        )
+        for reply in script
+    ]
