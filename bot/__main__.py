@@ -41,17 +41,17 @@ def train(
     what: Annotated[str, typer.Argument(help="all | nlu | policy")] = "all",
     config: ConfigPath = None,
     assistant: AssistantPath = None,
-    seconds: Annotated[float | None, typer.Option(help="Time for the policy's training.")] = None,
+    steps: Annotated[int | None, typer.Option(min=100, help="Steps of the policy's training.")] = None,
     seed: Seed = None,
     as_json: Json = False,
 ) -> None:
     """Train the NLU, measure its errors, and train the policy against simulated users who make them.
 
-    Examples: `rejoinder train` · `rejoinder train policy --seconds 30 --seed 3` · `rejoinder train -a my/assistant`
+    Examples: `rejoinder train` · `rejoinder train policy --steps 1000 --seed 3` · `rejoinder train -a my/assistant`
     """
     from bot.commands.train import train as run
 
-    run(what, settings(config, assistant, seed=seed), seconds=seconds, as_json=as_json)
+    run(what, settings(config, assistant, seed=seed), steps=steps, as_json=as_json)
 
 
 @app.command()

@@ -46,7 +46,7 @@ def build(
 ) -> Bot:
     """Load everything that ``config`` names; raises the errors listed in ``bot.errors``."""
     assistant = assistant or load_assistant(config.assistant)
-    nlu = NLU.load(config.model_dir / "nlu", assistant)
+    nlu = NLU.load(config.model_dir, assistant)
     batched = BatchedNLU(nlu, window_ms=config.nlu.batch_window_ms)
     engine = Engine(
         assistant,

@@ -39,8 +39,8 @@ class PolicyConfig(_Section):
 class TrainingConfig(_Section):
     """How the policy is trained."""
 
-    seconds: float = Field(default=60, gt=0)
-    num_envs: int = Field(default=256, ge=1, le=16384)
+    steps: int = Field(default=3000, ge=100)
+    num_envs: int = Field(default=128, ge=1, le=16384)
     max_turns: int = Field(default=20, ge=4, le=200)
     error_rates: tuple[float, ...] = (0.0, 0.15, 0.3)
 

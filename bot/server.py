@@ -95,7 +95,7 @@ def create_app(
             _route("POST", "/feedback", widget.feedback),
             WebSocketRoute("/ws", widget.socket),
             _route("GET", "/inspect/api/conversations", inspector.list),
-            _route("GET", "/inspect/api/conversations/{conversation}", inspector.conversation),
+            _route("GET", "/inspect/api/conversations/{conversation:path}", inspector.conversation),
             _route("GET", "/inspect/api/search", inspector.search),
             _route("GET", "/", pages.index),
             _route("GET", "/inspect", pages.inspect),

@@ -118,7 +118,7 @@ class GroupCommitWriter:
 
     def settle(self, batch: Sequence[Append]) -> None:
         """Commit a batch, then answer its callers: nobody hears of success before the disk does."""
-        _answer(self.commit(batch))
+        answer(self.commit(batch))
 
     def commit(self, batch: Sequence[Append]) -> list[Outcome]:
         """One transaction; returns each append with what went wrong, or None."""
@@ -157,7 +157,8 @@ def _is_fault(error: Exception) -> bool:
     return isinstance(error, sqlite3.Error)
 
 
-def _answer(outcomes: Sequence[Outcome]) -> None:
+def answer(outcomes: Sequence[Outcome]) -> None:
+    """End the futures of appends on their own event loops."""
     by_loop: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
     for outcome in outcomes:
         by_loop.setdefault(outcome[0].loop, []).append(outcome)

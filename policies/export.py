@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -80,17 +82,24 @@ def export_onnx(
 def _onnx_bytes(network: nn.Module, inputs: int) -> bytes:
     import torch
 
-    example = torch.zeros(2, inputs)
-    batch = torch.export.Dim("batch", min=1)
-    program = torch.onnx.export(
-        network.eval(),
-        (example,),
-        input_names=["features"],
-        output_names=["values"],
-        dynamic_shapes=({0: batch},),
-        dynamo=True,
-        verbose=False,
-    )
+    example, batch = torch.zeros(2, inputs), torch.export.Dim("batch", min=1)
+    exporter_log = logging.getLogger("torch.onnx")
+    level = exporter_log.level
+    exporter_log.setLevel(logging.ERROR)  # it warns about operators of packages that are not installed
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # raised inside torch.export about its own internals
+            program = torch.onnx.export(
+                network.eval(),
+                (example,),
+                input_names=["features"],
+                output_names=["values"],
+                dynamic_shapes=({0: batch},),
+                dynamo=True,
+                verbose=False,
+            )
+    finally:
+        exporter_log.setLevel(level)
     assert program is not None
     data: bytes = program.model_proto.SerializeToString(deterministic=True)
     return data

@@ -85,6 +85,7 @@ class Agenda:
         self.matcher = EntityMatcher(ontology)
         self.parameters = parameters or UserParameters.sampled()
         self.random = RowRandom(seeds)
+        self.open_values = task.open_values
         self._sampler = GoalSampler(ontology, task)
         batch, slots, opens = len(seeds), len(ontology.slots), len(ontology.open_slots)
         self.state = UserState.empty(ontology, batch)

@@ -208,7 +208,11 @@ class AgendaUsers(Agenda):
         self._leave(turn, rows[~right])
 
     def _on_booking_failed(self, turn: UserTurn, rows: IntArray, system: SystemTurn, told: Told) -> None:
-        self._hang_up(turn, rows)
+        """Try other details instead."""
+        rows = self._no_booking(turn, rows)
+        self.goals.open_value[rows] = (self.goals.open_value[rows] + 1) % self.open_values
+        turn.open_value[rows] = self.goals.open_value[rows]
+        self.state.open_pending[rows] = False
 
     def _on_reqmore(self, turn: UserTurn, rows: IntArray, system: SystemTurn, told: Told) -> None:
         s = self.state

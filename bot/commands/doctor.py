@@ -64,7 +64,7 @@ def _nlu(config: Config) -> str:
     from bot.assistant import load_assistant
     from bot.nlu.pipeline import NLU
 
-    result = NLU.load(config.model_dir / "nlu", load_assistant(config.assistant)).parse("hello")
+    result = NLU.load(config.model_dir, load_assistant(config.assistant)).parse("hello")
     return f"understands 'hello' as {result.acts[0].act if result.acts else 'nothing'}"
 
 

@@ -32,7 +32,7 @@ def tracker(config: Config, file: Path, corpus: str, *, as_json: bool) -> None:
 
     if corpus != "woz2":
         raise CommandError(f"no reader for corpus {corpus!r}; there is: woz2")
-    report = evaluate_tracker(file, config.model_dir / "nlu", load_assistant(config.assistant))
+    report = evaluate_tracker(file, config.model_dir, load_assistant(config.assistant))
     if as_json:
         print_json(report)
     else:
@@ -41,19 +41,18 @@ def tracker(config: Config, file: Path, corpus: str, *, as_json: bool) -> None:
 
 def nlu(config: Config, *, as_json: bool) -> None:
     """Print the errors on the assistant's held-out sentences."""
-    from bot.nlu.measure import measure
+    from bot.nlu.measure import measure_nlu
     from bot.nlu.pipeline import NLU
 
     assistant = load_assistant(config.assistant)
-    report = measure(NLU.load(config.model_dir / "nlu", assistant), assistant)
+    report = measure_nlu(NLU.load(config.model_dir, assistant), assistant)
     if as_json:
         print_json(report)
         return
-    rates = report["rates"]
-    rows = [[name, value] for name, value in rates.items() if not isinstance(value, dict)]
-    rows += [[f"substitution of {slot}", value] for slot, value in rates["per_slot"].items()]
-    rows.append(["semantic error rate", report["semantic_error_rate"]])
-    print_table(f"NLU on {report['turns']} held-out sentences", ["error", "rate"], rows)
+    rows: list[Sequence[Any]] = [(name, value) for name, value in report.items() if isinstance(value, int | float)]
+    rows += [(f"F1 of {name}", value) for name, value in report["per_type_f1"].items()]
+    rows.append(("semantic error rate", report["error_model"]["semantic_error_rate"]))
+    print_table(f"NLU on {report['sentences']} held-out sentences", ["measure", "value"], rows)
 
 
 def simulate(config: Config, dialogues: int, error_rate: float | None, name: str, *, show: int, as_json: bool) -> None:
@@ -78,7 +77,7 @@ def _examples(config: Config, assistant: Assistant, policy: Policy, show: int) -
     from bot.nlu.pipeline import NLU
     from bot.text_simulation import TextSimulation
 
-    nlu = NLU.load(config.model_dir / "nlu", assistant)
+    nlu = NLU.load(config.model_dir, assistant)
     simulation = TextSimulation(assistant, nlu, task_of(assistant), batch=show, seed=config.seed)
     return simulation.run(policy).transcripts
 
@@ -145,7 +144,7 @@ def _through_text(
     from bot.nlu.pipeline import NLU
     from bot.text_simulation import TextSimulation
 
-    nlu = NLU.load(config.model_dir / "nlu", assistant)
+    nlu = NLU.load(config.model_dir, assistant)
     samples: dict[str, list[list[float]]] = {name: [] for name in _METRICS}
     for seed in seeds:
         part: dict[str, list[float]] = {name: [] for name in _METRICS}

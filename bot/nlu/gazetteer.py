@@ -134,7 +134,7 @@ def assistant_surfaces(assistant: Assistant) -> list[tuple[str, str, str]]:
                 surfaces.append((f"{value}s", slot, value))
     for attribute in (*ontology.requestable, ontology.key):
         owners[attribute].append("attribute")
-    for surface, value in assistant.synonyms.items():
+    for surface, value in sorted(assistant.synonyms.items()):
         surfaces.extend((surface, slot, value) for slot in owners.get(value, ()))
     for name in ontology.entity_names:
         plain = name.lower()
@@ -153,8 +153,8 @@ def _taught(assistant: Assistant) -> list[tuple[str, str, str]]:
             if entity.name in closed and entity.value != DONTCARE:
                 marked[example.text[entity.start : entity.end].lower(), entity.name, entity.value] += 1
     taught = []
-    for (surface, entity, value), count in marked.items():
+    for (surface, slot, value), count in marked.items():
         padded = f" {' '.join(t.lower for t in tokenize(surface))} "
         if 2 * count >= sum(padded in text for text in texts):
-            taught.append((surface, entity, value))
+            taught.append((surface, slot, value))
     return taught

@@ -75,7 +75,9 @@ class IntentModel:
     def save(self, folder: Path) -> None:
         """Write intents.safetensors and intents.json."""
         tensors = {"dense": self.head.dense, "sparse": self.head.sparse, "bias": self.head.bias}
-        save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, folder / "intents.safetensors")
+        save_file(
+            {name: np.ascontiguousarray(value) for name, value in tensors.items()}, folder / "intents.safetensors"
+        )
         meta: dict[str, Any] = {
             "labels": list(self.head.labels),
             "temperature": self.head.temperature,

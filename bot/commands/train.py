@@ -1,0 +1,108 @@
+"""``rejoinder train``: the NLU, its measured errors, and the policy that learns to live with them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from bot.assistant import Assistant, load_assistant
+from bot.config import Config
+from bot.errors import CommandError
+from bot.report import console, print_json, print_table
+from bot.task import error_model, task_of
+
+PARTS = ("all", "nlu", "policy")
+
+
+def train(what: str, config: Config, *, steps: int | None, as_json: bool) -> None:
+    """Train ``what`` (all, nlu or policy) and report."""
+    if what not in PARTS:
+        raise CommandError(f"can't train {what!r}: say one of {', '.join(PARTS)}")
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        raise CommandError("training needs torch: run `make setup`, or install rejoinder[train]") from None
+    assistant = load_assistant(config.assistant)
+    report: dict[str, Any] = {"assistant": assistant.name, "models": str(config.model_dir)}
+    started = time.perf_counter()
+    if what in ("all", "nlu"):
+        report["nlu"] = _train_nlu(config, assistant, quiet=as_json)
+    if what in ("all", "policy"):
+        report["policy"] = _train_policy(config, assistant, steps or config.training.steps, quiet=as_json)
+    report["seconds"] = round(time.perf_counter() - started, 1)
+    if as_json:
+        print_json(report)
+    else:
+        _summary(config, report)
+
+
+def _train_nlu(config: Config, assistant: Assistant, *, quiet: bool) -> dict[str, Any]:
+    from bot.nlu.train import train_nlu
+
+    with _progress("NLU", quiet=quiet) as update:
+        return train_nlu(
+            assistant,
+            config.model_dir,
+            lambda stage, share: update(share, stage),
+            encoder_name=config.nlu.encoder,
+            target_in_scope_loss=config.nlu.target_in_scope_loss,
+        )
+
+
+def _train_policy(config: Config, assistant: Assistant, steps: int, *, quiet: bool) -> dict[str, Any]:
+    from policies.dqn import DQNConfig
+    from simulator.simulation import SimulationSettings
+    from simulator.training import mixed_errors, train_policy
+
+    errors = mixed_errors(error_model(config), config.training.error_rates)
+    settings = SimulationSettings(task_of(assistant), errors=errors, max_turns=config.training.max_turns)
+    learner = DQNConfig(steps=steps, num_envs=config.training.num_envs, seed=config.seed)
+    with _progress("policy", quiet=quiet) as update:
+
+        def progress(step: int, total: int, metrics: Mapping[str, float]) -> None:
+            shown = ", ".join(f"{name} {metrics[name]:.2f}" for name in ("success", "reward") if name in metrics)
+            update(step / total, shown)
+
+        report = train_policy(assistant.ontology, settings, config.model_dir / "policy", learner, progress=progress)
+    if report["interrupted"] and not quiet:
+        console.print("[yellow]interrupted: the best policy so far was kept[/yellow]")
+    return report
+
+
+@contextmanager
+def _progress(label: str, *, quiet: bool) -> Iterator[Any]:
+    """Yields ``update(share, text)``; ``share`` in [0, 1]."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(),
+        TimeRemainingColumn(), TextColumn("{task.fields[detail]}"),
+    )  # fmt: skip
+    with Progress(*columns, disable=quiet, console=console) as progress:
+        task = progress.add_task(f"training {label}", total=1.0, detail="")
+        yield lambda share, detail="": progress.update(task, completed=share, detail=detail)
+
+
+def _summary(config: Config, report: Mapping[str, Any]) -> None:
+    if "nlu" in report:
+        parts = ("intents", "slots", "validation")
+        shown = [
+            (f"{part}: {name.replace('_', ' ')}", value)
+            for part in parts
+            for name, value in report["nlu"].get(part, {}).items()
+            if isinstance(value, int | float)
+        ]
+        print_table("NLU (cross-validated, and on held-out sentences)", ["measure", "value"], shown)
+    if "policy" in report:
+        policy = report["policy"]
+        rows = [
+            [name, 100 * policy[name]["success"], policy[name]["turns"], policy[name]["reward"]]
+            for name in ("learned", "rule")
+        ]
+        print_table(
+            "policy on 500 new simulated users, mixed error rates", ["policy", "success %", "turns", "reward"], rows
+        )
+        console.print(f"learning curve: {config.model_dir / 'policy' / 'learning_curve.png'}")
+    console.print(f"trained in {report['seconds']} s. Now: rejoinder serve, or rejoinder chat")

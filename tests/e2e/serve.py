@@ -1,0 +1,50 @@
+"""The real server around the scripted engine: ``python -m tests.e2e.serve --db FILE --port PORT``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from pathlib import Path
+
+from bot.auth import ConversationTokens, load_secret
+from bot.conversations import Conversations
+from bot.limits import ServerSettings
+from bot.server import create_app, serve
+from memory.dialogue import NLUResult
+from memory.store import SqliteStore
+from tests.e2e.engine import ACTIONS, ScriptedEngine
+from tests.e2e.payloads import payloads
+
+
+async def parse(text: str) -> NLUResult:
+    """Understands nothing; no test here asks."""
+    await asyncio.sleep(0)
+    return NLUResult(text)
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--db", type=Path, required=True)
+    arguments.add_argument("--port", type=int, required=True)
+    arguments.add_argument("--origin", action="append", default=[])
+    arguments.add_argument("--inspect-token")
+    given = arguments.parse_args()
+    given.db.parent.mkdir(parents=True, exist_ok=True)
+    settings = ServerSettings(
+        port=given.port, allowed_origins=tuple(given.origin), inspect_token=given.inspect_token, max_message_chars=2000
+    )
+    values = tuple(value for value in payloads() if "\0" not in value)
+    app = create_app(
+        Conversations(ScriptedEngine(("thai", "indian", *values)), SqliteStore(given.db), turn_seconds=5.0),
+        settings,
+        ConversationTokens(load_secret(given.db.parent / "secret"), 86_400.0),
+        parse=parse,
+        model="scripted",
+        version="e2e",
+        actions=ACTIONS,
+    )
+    serve(app, settings)
+
+
+if __name__ == "__main__":
+    main()
