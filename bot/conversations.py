@@ -103,10 +103,10 @@ class Conversations:
     ) -> None:
         self.engine = engine
         self.store = store
-        self.metrics = metrics or Metrics()
+        self.metrics = Metrics() if metrics is None else metrics
         self._capacity = capacity
         self._turn_seconds = turn_seconds
-        self._locks = locks or ConversationLocks()
+        self._locks = ConversationLocks() if locks is None else locks  # an empty one is falsy
         self._states: OrderedDict[str, Conversation] = OrderedDict()
         self._clock = clock
         self.metrics.watch("rejoinder_store_queue", "Turns waiting for the disk.", lambda: store.waiting)

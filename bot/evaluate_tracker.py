@@ -13,7 +13,7 @@ import numpy as np
 from bot.assistant import Assistant
 from bot.nlu.pipeline import NLU
 from memory.belief import BeliefState, observe_system, observe_user, top_values
-from memory.dialogue import SystemAct
+from memory.dialogue import DONTCARE, DialogueAct, NLUResult, ScoredAct, SystemAct
 from memory.ontology import Ontology
 from memory.turn import OpenValues, evidence_from_acts, system_turn
 from simulator.corpora.woz2 import CorpusError, WozTurn, read_woz2
@@ -63,25 +63,36 @@ def evaluate_tracker(corpus_path: Path | str, model_dir: Path | str, assistant: 
 def track(corpus_path: Path | str, nlu: NLU, ontology: Ontology) -> Iterator[TrackedTurn]:
     """Every user turn of a WOZ 2.0 file, run through ``nlu`` and the belief update."""
     for dialogue in read_woz2(corpus_path):
-        state, heard = BeliefState.initial(ontology), tuple(() for _ in ontology.open_slots)
+        state = BeliefState.initial(ontology)
+        heard: OpenValues = tuple(() for _ in ontology.open_slots)
         for turn in dialogue.turns:
             started = time.perf_counter()
             act = _system_act(turn, ontology)
-            state, heard, requests, acts = _step(nlu, ontology, state, heard, turn.transcript, act)
+            state, heard, requests, acts = _step(nlu, ontology, state, heard, turn, act)
             elapsed = 1e3 * (time.perf_counter() - started)
             yield TrackedTurn(dialogue.number, turn, _goal(ontology, state), requests, elapsed, acts)
 
 
 def _step(
-    nlu: NLU, ontology: Ontology, state: BeliefState, heard: OpenValues, text: str, act: SystemAct | None
+    nlu: NLU, ontology: Ontology, state: BeliefState, heard: OpenValues, turn: WozTurn, act: SystemAct
 ) -> tuple[BeliefState, OpenValues, frozenset[str], tuple[str, ...]]:
-    result = nlu.parse(text, act)
-    if act is not None:
-        state = observe_system(ontology, state, system_turn(ontology, act))
-    evidence, heard = evidence_from_acts(ontology, result.acts, heard)
+    result = nlu.parse(turn.transcript, act)
+    acts = [*result.acts, *_for_all_asked(result, turn, act, ontology)]
+    state = observe_system(ontology, state, system_turn(ontology, act))
+    evidence, heard = evidence_from_acts(ontology, acts, heard)
     state = observe_user(ontology, state, evidence)
-    asked = {s.act.slot for s in result.acts if s.act.type == "request" and s.confidence > _ACCEPT and s.act.slot}
-    return state, heard, frozenset(asked), tuple(f"{s.act} {s.confidence:.2f}" for s in result.acts)
+    asked = {s.act.slot for s in acts if s.act.type == "request" and s.confidence > _ACCEPT and s.act.slot}
+    return state, heard, frozenset(asked), tuple(f"{s.act} {s.confidence:.2f}" for s in acts)
+
+
+def _for_all_asked(result: NLUResult, turn: WozTurn, act: SystemAct, ontology: Ontology) -> list[ScoredAct]:
+    """A bare "I don't mind" after a question about several slots answers all of them; our own bot asks one."""
+    if any(entity.value == DONTCARE for entity in result.entities):
+        return []
+    told = {s.act.slot for s in result.acts if s.act.type == "inform"}
+    bare = [s.confidence for s in result.acts if s.act == DialogueAct("inform", act.slot, DONTCARE)]
+    others = [slot for slot in turn.asked if slot in ontology.slot_index and slot not in told]
+    return [ScoredAct(DialogueAct("inform", slot, DONTCARE), p) for p in bare for slot in others]
 
 
 def _system_act(turn: WozTurn, ontology: Ontology) -> SystemAct:

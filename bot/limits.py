@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 
 class SettingsError(ValueError):
@@ -43,6 +44,8 @@ class ServerSettings:
     shutdown_seconds: float = 8.0
     token_days: float = 365.0
     """How long a widget's conversation token is valid."""
+    secret_file: Path | None = None
+    """Signs the widget's conversations; made on first use. None: a new secret at every start."""
     access_log: bool = False
 
     def __post_init__(self) -> None:

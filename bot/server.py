@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import secrets
 import signal
 import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from importlib import metadata
 from types import FrameType
 
 import uvicorn
@@ -22,7 +24,7 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bot.auth import ConversationTokens
+from bot.auth import ConversationTokens, load_secret
 from bot.channels.access import Access
 from bot.channels.inspector import Inspector
 from bot.channels.pages import Pages, SecurityHeaders
@@ -47,11 +49,12 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 def create_app(
     conversations: Conversations,
     settings: ServerSettings,
-    tokens: ConversationTokens,
+    tokens: ConversationTokens | None = None,
     *,
     parse: Parse,
-    model: str,
-    version: str,
+    title: str = "Rejoinder",
+    model: str = "",
+    version: str = "",
     actions: Sequence[str] = (),
 ) -> FastAPI:
     """The application.
@@ -59,17 +62,23 @@ def create_app(
     Args:
         conversations: closed with the application.
         settings: limits and access.
-        tokens: signs the widget's conversations.
+        tokens: signs the widget's conversations, by default with ``settings.secret_file``.
         parse: NLU of one text, for ``/model/parse``.
-        model: name of what is being served.
-        version: of this program.
+        title: of the assistant.
+        model: name of what is being served, by default the title.
+        version: of this program, by default the installed one's.
         actions: names of the entries of ``Decision.values``, for the inspector.
+
+    Raises:
+        SecretError: the secret file can't be used.
     """
+    model, version = model or title, version or installed_version()
+    tokens = tokens or _tokens(settings)
     access, turns, pages = Access(settings, tokens), Turns(conversations, settings), Pages()
     rest, widget = RestChannel(turns, access), WidgetChannel(turns, access)
     inspector, status = Inspector(conversations, access, actions), Status(conversations, access, parse, model, version)
     app = FastAPI(
-        title="Rejoinder",
+        title=title,
         version=version,
         docs_url=None,
         redoc_url=None,
@@ -104,7 +113,7 @@ def create_app(
             _route("GET", "/docs", status.docs),
         ],
     )
-    app.openapi = lambda: describe(app.routes, version)  # type: ignore[method-assign]
+    app.openapi = lambda: describe(app.routes, title, version)  # type: ignore[method-assign]
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -115,6 +124,19 @@ def create_app(
     app.add_middleware(SecurityHeaders, frame_ancestors=settings.frame_ancestors)
     app.add_middleware(AccessLog, everything=settings.access_log)
     return app
+
+
+def _tokens(settings: ServerSettings) -> ConversationTokens:
+    secret = secrets.token_bytes(32) if settings.secret_file is None else load_secret(settings.secret_file)
+    return ConversationTokens(secret, settings.token_days * 86_400)
+
+
+def installed_version() -> str:
+    """The version of the installed package, ``0+source`` when run from a bare source tree."""
+    try:
+        return metadata.version("rejoinder")
+    except metadata.PackageNotFoundError:
+        return "0+source"
 
 
 def _route(method: str, path: str, endpoint: Endpoint) -> Route:

@@ -118,14 +118,14 @@ class _Record:
             metrics.write_text("", encoding="utf-8")
 
     def take(self, step: int) -> None:
-        """Evaluate the present network and keep it if it is the best."""
+        """Evaluate the present network and keep it if none was better."""
         loss = float(np.mean(self.losses)) if self.losses else 0.0
         config = self._learner.config
         row = {"step": float(step), "loss": loss, "epsilon": config.epsilon(step)}
         row.update({name: float(value) for name, value in self._evaluate(self._learner.network).items()})
         self.losses.clear()
         self.result.history.append(row)
-        if row["reward"] > self.result.best["reward"]:
+        if row["reward"] >= self.result.best["reward"]:
             self.result.best = row
             self.result.network = copy.deepcopy(self._learner.network)
         if self._metrics is not None:

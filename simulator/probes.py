@@ -35,7 +35,7 @@ ACTION = Probe("action", states=1, actions=2, length=1, optimum=1.0)
 """Reward 1 for action 1, else -1."""
 OBSERVATION = Probe("observation", states=2, actions=2, length=1, optimum=1.0)
 """Reward 1 when the action equals the observed bit, else -1."""
-DELAY = Probe("delay", states=3, actions=2, length=3, optimum=1.0, gamma=0.5)
+DELAY = Probe("delay", states=5, actions=2, length=3, optimum=1.0, gamma=0.5)
 """Reward only at the third step, for the first step's action: values must be 1, .5, .25."""
 SLOT = Probe("slot", states=8, actions=6, length=2, optimum=18.0)
 """Two turns: ask for the slot (action 0) and then answer what was heard (actions 3-5): 20 - 2; a blind answer
@@ -111,7 +111,7 @@ class ProbeEnv:
             case "observation":
                 state = self._secret % 2
             case "delay":
-                state = np.where(self._time == 0, 0, 1 + (self._secret > 0))
+                state = np.where(self._time == 0, 0, 2 * self._time - 1 + (self._secret > 0))
             case "slot":
                 state = np.where(self._asked, 2 + self._secret, np.minimum(self._time, 1))
             case "masked":

@@ -102,7 +102,7 @@ _BODIES: dict[str, dict[str, Any]] = {
 }
 
 
-def describe(routes: Sequence[BaseRoute], version: str) -> dict[str, Any]:
+def describe(routes: Sequence[BaseRoute], title: str, version: str) -> dict[str, Any]:
     """OpenAPI 3.1 of the JSON operations; each handler's docstring is its description."""
     paths: dict[str, Any] = {}
     for route in routes:
@@ -110,7 +110,7 @@ def describe(routes: Sequence[BaseRoute], version: str) -> dict[str, Any]:
             continue
         for method in sorted(route.methods - {"HEAD"}):
             paths.setdefault(route.path, {})[method.lower()] = _operation(route)
-    return {"openapi": "3.1.0", "info": {"title": "Rejoinder", "version": version}, "paths": paths}
+    return {"openapi": "3.1.0", "info": {"title": title, "version": version}, "paths": paths}
 
 
 _PAGES = ("/", "/inspect", "/docs", "/openapi.json")
@@ -120,7 +120,7 @@ def _operation(route: Route) -> dict[str, Any]:
     failure = {"description": "Refused: {status, reason, message, code}", "content": {"application/json": {}}}
     kind = "text/plain" if route.path == "/metrics" else "application/json"
     operation: dict[str, Any] = {
-        "description": inspect.getdoc(route.endpoint) or "",
+        "description": (inspect.getdoc(route.endpoint) or "").replace("``", "`"),
         "responses": {"200": {"description": "Done", "content": {kind: {}}}, "default": failure},
     }
     names = re.findall(r"{(\w+)}", route.path)

@@ -11,9 +11,16 @@ from bot.server import serve as run
 def serve(config: Config) -> None:
     """Serve until SIGTERM or Ctrl-C; everything acknowledged is on disk when this returns."""
     bot = build(config)
-    settings = server_settings(config)
-    app = create_app(bot.conversations, settings, parse=bot.understand.parse, title=bot.assistant.name)
     try:
+        settings = server_settings(config)
+        app = create_app(
+            bot.conversations,
+            settings,
+            parse=bot.parse,
+            title=bot.assistant.name.capitalize(),
+            model=f"{bot.assistant.name} {bot.engine.policy.name} {bot.engine.policy.version}",
+            actions=bot.engine.space.names,
+        )
         run(app, settings)
     finally:
         bot.close()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from memory.dialogue import DONTCARE, DialogueAct, Entity, ScoredAct, SystemAct
 from memory.ontology import Ontology
@@ -13,6 +13,14 @@ FLOW = (
     "handoff", "complaint",
 )  # fmt: skip
 _LEAST = 0.08
+_ANSWERS = ("affirm", "negate")
+"""Acts that are told first or not at all: "please" at the end of a wish is no yes."""
+_LIGHT = ("hello", "ack", "thankyou", "affirm", "negate")
+_WEAK = ("reqalts", "help", "repeat")
+"""Acts whose words also occur in ordinary wishes; a clause alone hardly tells them beside a value."""
+_ASKING = ("request", "confirm", "select")
+_MOVING_ON = ("request", "thankyou", "bye", "book")
+_OPEN = ("people", "day", "time", "booking_name", "number")
 _SURE_SEGMENT = 0.45
 """A clause tells an act of its own only when the classifier is this sure of it."""
 _SOCIAL = ("chitchat/", "faq/")
@@ -38,12 +46,13 @@ class Findings:
     """All that is known about one message before its acts are told.
 
     ``whole`` classifies the message, ``clauses`` its parts (empty when it has one), ``opener`` is an act told by
-    its first words ("no I meant..."), ``refused`` the shifted out-of-scope probability (0.5 at the threshold).
+    its first words ("no I meant..."), ``attributes`` what a request without a known word may be after, ``refused`` the shifted out-of-scope probability (0.5 at the threshold).
     """
 
     whole: Clause
     clauses: Sequence[Clause]
     entities: Sequence[Entity]
+    attributes: Mapping[str, float]
     opener: str | None
     refused: float
 
@@ -63,19 +72,19 @@ class ActReader:
             masses[act] = 1 - (1 - masses.get(act, 0.0)) * (1 - min(max(p, 0.0), 1.0))
 
         social = self._social(findings, previous)
+        findings = replace(findings, refused=findings.refused * (1 - _task_evidence(findings)))
         keep = 1.0 - max(findings.refused, sum(social.values()))
         for act, p in social.items():
             add(act, p * (1 - findings.refused))
         for entity in findings.entities:
             for act, p in self._entity_acts(entity, findings):
                 add(act, p * keep)
+        for act, p in self._implied_requests(findings):
+            add(act, p * keep)
         content = max((p for act, p in masses.items() if act.type not in ("faq", "chitchat")), default=0.0)
         for name, p in self._flow(findings, content).items():
             add(DialogueAct(name), p * keep if name not in ("hello", "bye", "thankyou") else p)
-        bare = self._bare_dontcare(findings, content)
-        if bare > 0:
-            slot = previous.slot if previous and previous.kind in ("request", "confirm", "select") else None
-            add(DialogueAct("inform", slot, DONTCARE), bare * keep)
+        self._add_answers(findings, previous, content, keep, masses, add)
         add(DialogueAct("out_of_scope"), findings.refused)
         scored = [ScoredAct(act, round(p, 4)) for act, p in masses.items() if p >= _LEAST]
         return sorted(scored, key=lambda s: -s.confidence)
@@ -101,7 +110,8 @@ class ActReader:
         if entity.name == self._venue:
             return [(DialogueAct("inform", self._ontology.key, entity.value), p)]
         if entity.name in self._ontology.open_index:
-            return [(DialogueAct("inform", entity.name, entity.value), p)]
+            kind = "deny" if entity.role == "denied" else "inform"
+            return [(DialogueAct(kind, entity.name, entity.value), p)]
         if entity.name not in self._ontology.slot_index:
             return []
         if entity.role == "denied":
@@ -114,32 +124,83 @@ class ActReader:
             (DialogueAct("confirm", entity.name, entity.value), p * asking),
         ]
 
+    def _implied_requests(self, findings: Findings) -> list[tuple[DialogueAct, float]]:
+        """Requests read from the sentence as a whole ("could you tell me a bit about it") when no word names one."""
+        if any(e.name == "attribute" and e.confidence >= 0.4 for e in findings.entities):
+            return []
+        asking = max(
+            [findings.whole.intents.get("request", 0.0), *(c.intents.get("request", 0.0) for c in findings.clauses)]
+        )
+        return [
+            (DialogueAct("request", name), p * asking)
+            for name, p in findings.attributes.items()
+            if p * asking >= _LEAST
+        ]
+
     def _flow(self, findings: Findings, content: float) -> dict[str, float]:
         """Acts without a value; "ok" counts only when nothing else was said."""
         found: dict[str, float] = {}
-        denied = any(e.role == "denied" for e in findings.entities)
         for name in FLOW:
             p = findings.whole.intents.get(name, 0.0)
-            for clause in findings.clauses:
+            if name in _ANSWERS and len(findings.clauses) > 1:
+                p *= 0.5
+            for position, clause in enumerate(findings.clauses):
                 if clause.best == name and clause.intents[name] >= _SURE_SEGMENT:
-                    p = max(p, clause.intents[name])
+                    if name in _ANSWERS and any(c.best not in _LIGHT for c in findings.clauses[:position]):
+                        continue
+                    weight = 1 - 0.6 * content if name in _WEAK else 1.0
+                    p = max(p, clause.intents[name] * weight)
             if findings.opener == name:
                 p = max(p, 0.9)
             found[name] = p
-        if not denied:
+        if not any(e.role == "denied" for e in findings.entities):
             found["negate"] = max(found["negate"], findings.whole.intents.get("deny", 0.0) * (1 - content))
         others = max([content, *(p for name, p in found.items() if name not in ("ack", "thankyou", "hello"))])
         found["ack"] *= 1 - others
         return {name: p for name, p in found.items() if p >= _LEAST}
 
+    def _add_answers(
+        self,
+        findings: Findings,
+        previous: SystemAct | None,
+        content: float,
+        keep: float,
+        masses: Mapping[DialogueAct, float],
+        add: Callable[[DialogueAct, float], None],
+    ) -> None:
+        """What a bare "I don't mind", "no" or a question means as the answer to ``previous``."""
+        asked = previous.slot if previous is not None and previous.kind in _ASKING else None
+        told = max((p for a, p in masses.items() if a.type in ("inform", "deny") and a.slot == asked), default=0.0)
+        bare = self._bare_dontcare(findings, 0.5 * told if asked else content)
+        if bare > 0:
+            add(DialogueAct("inform", asked, DONTCARE), bare * keep)
+        if asked is None or previous is None:
+            return
+        if previous.kind == "request" and bare < 0.5:
+            add(DialogueAct("inform", asked, DONTCARE), 0.9 * masses.get(DialogueAct("negate"), 0.0) * (1 - told))
+        moving_on = max((p for a, p in masses.items() if a.type in _MOVING_ON), default=0.0)
+        against = max(told, masses.get(DialogueAct("negate"), 0.0), masses.get(DialogueAct("reqalts"), 0.0))
+        if previous.kind == "confirm" and moving_on > 0.5 and against < 0.3:
+            add(DialogueAct("affirm"), 0.6 * moving_on)
+
     def _bare_dontcare(self, findings: Findings, content: float) -> float:
         if any(e.value == DONTCARE for e in findings.entities):
             return 0.0
-        p = findings.whole.intents.get("dontcare", 0.0) * (1 - 0.5 * content)
+        weight = 1 - 0.7 * content
+        p = findings.whole.intents.get("dontcare", 0.0) * weight
         for clause in findings.clauses:
             if clause.best == "dontcare" and clause.intents["dontcare"] >= _SURE_SEGMENT:
-                p = max(p, clause.intents["dontcare"])
+                p = max(p, clause.intents["dontcare"] * weight)
         return p
+
+
+def _task_evidence(findings: Findings) -> float:
+    """How sure it is that the sentence is about the task: something recognised in a sentence that sounds like one."""
+    found = max((e.confidence for e in findings.entities if e.name not in _OPEN), default=0.0)
+    foreign = sum(
+        p for intent, p in findings.whole.intents.items() if intent.startswith(_SOCIAL) or intent == "out_of_scope"
+    )
+    return found * (1 - foreign)
 
 
 def _clause_of(entity: Entity, findings: Findings) -> Clause:

@@ -12,7 +12,6 @@ from rapidfuzz.distance import OSA
 
 from bot.assistant import Assistant
 from bot.nlu.tokens import Token, lower, tokenize
-from memory.dialogue import DONTCARE
 
 _MAX_TYPOS = 10
 """Unknown words looked up in one message."""
@@ -150,7 +149,7 @@ def _taught(assistant: Assistant) -> list[tuple[str, str, str]]:
     texts = [f" {' '.join(t.lower for t in tokenize(example.text))} " for example in assistant.examples]
     for example in assistant.examples:
         for entity in example.entities:
-            if entity.name in closed and entity.value != DONTCARE:
+            if entity.name in closed:
                 marked[example.text[entity.start : entity.end].lower(), entity.name, entity.value] += 1
     taught = []
     for (surface, slot, value), count in marked.items():

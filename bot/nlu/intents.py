@@ -50,19 +50,21 @@ def sparse_row(sentence: Sentence) -> dict[int, float]:
 
 @dataclass(frozen=True)
 class IntentModel:
-    """The softmax head and the out-of-scope model on top of it.
+    """The softmax head, the head that tells what a request is after, and the out-of-scope model.
 
     ``threshold`` is the out-of-scope probability above which a sentence is refused; it is chosen at training so
     that at most ``target_in_scope_loss`` of held-out sentences in scope are lost.
     """
 
     head: SoftmaxHead
+    attributes: SoftmaxHead
     out_of_scope: Logistic
     threshold: float
 
-    def classify(self, embeddings: FloatArray, sentences: Sequence[Sentence]) -> NDArray[np.float64]:
-        """(N, K) probabilities over ``head.labels`` of N sentences."""
-        return softmax(self.head.logits(embeddings, [sparse_row(sentence) for sentence in sentences]))
+    def requested(self, embedding: FloatArray, sentence: Sentence) -> dict[str, float]:
+        """Which attribute a request is after, by its wording as a whole; (1, D) embedding."""
+        rows = softmax(self.attributes.logits(embedding, [sparse_row(sentence)]))
+        return dict(zip(self.attributes.labels, rows[0].tolist(), strict=True))
 
     def logits(self, embeddings: FloatArray, sentences: Sequence[Sentence]) -> FloatArray:
         """(N, K) calibrated logits."""
@@ -74,16 +76,14 @@ class IntentModel:
 
     def save(self, folder: Path) -> None:
         """Write intents.safetensors and intents.json."""
-        tensors = {"dense": self.head.dense, "sparse": self.head.sparse, "bias": self.head.bias}
+        tensors: dict[str, FloatArray] = {}
+        meta: dict[str, Any] = {"out_of_scope": self.out_of_scope.to_json(), "threshold": self.threshold}
+        for name, head in (("intent", self.head), ("attribute", self.attributes)):
+            tensors |= {f"{name}.dense": head.dense, f"{name}.sparse": head.sparse, f"{name}.bias": head.bias}
+            meta[name] = {"labels": list(head.labels), "temperature": head.temperature}
         save_file(
             {name: np.ascontiguousarray(value) for name, value in tensors.items()}, folder / "intents.safetensors"
         )
-        meta: dict[str, Any] = {
-            "labels": list(self.head.labels),
-            "temperature": self.head.temperature,
-            "out_of_scope": self.out_of_scope.to_json(),
-            "threshold": self.threshold,
-        }
         (folder / "intents.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
 
     @classmethod
@@ -91,15 +91,18 @@ class IntentModel:
         """Read what ``save`` wrote; OSError, ValueError or KeyError when it is damaged."""
         meta = json.loads((folder / "intents.json").read_text(encoding="utf-8"))
         tensors = load_file(folder / "intents.safetensors")
-        labels = tuple(str(label) for label in meta["labels"])
-        for name, width in (("dense", None), ("sparse", WIDTH), ("bias", None)):
-            shape = tensors[name].shape
-            if shape[-1] != len(labels) or (width is not None and shape[0] != width):
-                raise ValueError(f"{name} has shape {shape}, expected {len(labels)} labels")
-            if not np.isfinite(tensors[name]).all():
-                raise ValueError(f"{name} holds numbers that are not finite")
-        head = SoftmaxHead(labels, tensors["dense"], tensors["sparse"], tensors["bias"], float(meta["temperature"]))
-        return cls(head, Logistic.from_json(meta["out_of_scope"]), float(meta["threshold"]))
+        heads = [_head(name, meta[name], tensors) for name in ("intent", "attribute")]
+        return cls(heads[0], heads[1], Logistic.from_json(meta["out_of_scope"]), float(meta["threshold"]))
+
+
+def _head(name: str, meta: dict[str, Any], tensors: dict[str, FloatArray]) -> SoftmaxHead:
+    labels = tuple(str(label) for label in meta["labels"])
+    dense, sparse, bias = (tensors[f"{name}.{part}"] for part in ("dense", "sparse", "bias"))
+    if dense.shape[-1] != len(labels) or bias.shape != (len(labels),) or sparse.shape != (WIDTH, len(labels)):
+        raise ValueError(f"the {name} head's shapes do not fit its {len(labels)} labels")
+    if not all(np.isfinite(part).all() for part in (dense, sparse, bias)):
+        raise ValueError(f"the {name} head holds numbers that are not finite")
+    return SoftmaxHead(labels, dense, sparse, bias, float(meta["temperature"]))
 
 
 def scope_features(labels: Sequence[str], logits: FloatArray, evidence: Sequence[float]) -> list[list[float]]:

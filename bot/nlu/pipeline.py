@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
-
-import numpy as np
 
 from bot.assistant import Assistant
 from bot.nlu.acts import ActReader, Clause, Findings
 from bot.nlu.encoder import Encoder, EncoderError, file_sha256
 from bot.nlu.gazetteer import Gazetteer
 from bot.nlu.intents import IntentModel
-from bot.nlu.linear import Logistic
+from bot.nlu.linear import FloatArray, Logistic, softmax
+from bot.nlu.phrases import DontcarePatterns
 from bot.nlu.sentiment import sentiment
 from bot.nlu.slots import Sentence, SlotReader
 from bot.nlu.tagger import Tagger
-from bot.nlu.tokens import clean, segments, tokenize
+from bot.nlu.tokens import clean, lower, segments, tokenize
 from memory.dialogue import NLUResult, SystemAct
 
 SCHEMA = 1
@@ -80,7 +80,7 @@ class NLU:
             return cls(
                 assistant,
                 encoder,
-                SlotReader(gazetteer, closed, assistant.key_entity),
+                SlotReader(gazetteer, DontcarePatterns(meta["dontcare"]), closed, assistant.key_entity),
                 Tagger(folder / "slots.crfsuite"),
                 Logistic.from_json(meta["calibrator"]),
                 IntentModel.load(folder),
@@ -100,6 +100,8 @@ class NLU:
 
     def _parse(self, text: str, previous: SystemAct | None) -> NLUResult:
         cleaned = clean(text)
+        if cleaned.isupper():
+            cleaned = lower(cleaned)  # shouting carries no spelling
         today = self._clock()
         if not cleaned.strip():
             return NLUResult(text)
@@ -107,15 +109,18 @@ class NLU:
         sentence = self._slots.prepare(cleaned, today, requested)
         candidates = self._slots.candidates(sentence, self._tagger, today)
         confidences = self._calibrator([c.numbers for c in candidates])
-        entities = self._slots.decide(candidates, confidences.tolist())
+        entities = self._slots.decide(sentence, candidates, confidences.tolist())
         pieces = segments(cleaned)
         spans = [(0, len(cleaned)), *(pieces if len(pieces) > 1 else ())]
         parts = [_part(sentence, start, end) for start, end in spans]
-        logits = self._intents.logits(self._encoder.encode([part.text for part in parts]), parts)
+        embeddings = self._encoder.encode([part.text for part in parts])
+        logits = self._intents.logits(embeddings, parts)
         evidence = sum(e.confidence for e in entities)
         outside = float(self._intents.out_of_scope_probability(logits[:1], [evidence])[0])
         clauses = self._clauses(spans, logits)
-        findings = Findings(clauses[0], clauses[1:], entities, self._opener(sentence), _shift(outside, self._threshold))
+        attributes = self._intents.requested(embeddings[:1], sentence)
+        refused = _shift(outside, self._intents.threshold)
+        findings = Findings(clauses[0], clauses[1:], entities, attributes, self._opener(sentence), refused)
         ranked = sorted(clauses[0].intents.items(), key=lambda item: -item[1])[:_SHOWN_INTENTS]
         return NLUResult(
             text=text,
@@ -126,13 +131,7 @@ class NLU:
             out_of_scope=round(outside, 4),
         )
 
-    @property
-    def _threshold(self) -> float:
-        return self._intents.threshold
-
-    def _clauses(self, spans: Sequence[tuple[int, int]], logits: np.ndarray) -> list[Clause]:
-        from bot.nlu.linear import softmax
-
+    def _clauses(self, spans: Sequence[tuple[int, int]], logits: FloatArray) -> list[Clause]:
         labels = self._intents.head.labels
         rows = softmax(logits)
         return [
@@ -150,8 +149,6 @@ class NLU:
 
 def _part(sentence: Sentence, start: int, end: int) -> Sentence:
     """A clause of a sentence with what was found inside it; offsets count from the clause's start."""
-    from dataclasses import replace
-
     if (start, end) == (0, len(sentence.text)):
         return sentence
     text = sentence.text[start:end]

@@ -11,8 +11,16 @@ import numpy as np
 
 from bot.nlu.duckling import Reading, find_readings
 from bot.nlu.gazetteer import Gazetteer, Hit
+from bot.nlu.phrases import (
+    DontcarePatterns,
+    conditional_from,
+    is_denied,
+    is_indifferent,
+    names_own_slot,
+    names_someone,
+)
 from bot.nlu.tagger import Tagged, Tagger, features
-from bot.nlu.tokens import Token, tokenize
+from bot.nlu.tokens import Token, lower, tokenize
 from memory.dialogue import DONTCARE, Entity
 
 DUCKLING_KINDS = ("people", "time", "day")
@@ -61,16 +69,16 @@ class Sentence:
 class SlotReader:
     """Reads entities out of messages."""
 
-    def __init__(self, gazetteer: Gazetteer, closed: Sequence[str], venue: str) -> None:
+    def __init__(self, gazetteer: Gazetteer, dontcare: DontcarePatterns, closed: Sequence[str], venue: str) -> None:
         """``closed`` entities take only known values (constraint slots, attribute); ``venue`` names table rows."""
-        self.gazetteer = gazetteer
+        self.gazetteer, self._dontcare = gazetteer, dontcare
         self._closed, self._venue = frozenset(closed), venue
 
     def prepare(self, text: str, today: date, requested: str | None = None) -> Sentence:
         """Everything found by rules in a cleaned ``text``."""
         tokens = tokenize(text)
         exact = self.gazetteer.exact(text)
-        hits = exact + self.gazetteer.typos(tokens, exact)
+        hits = exact + self._dontcare.find(lower(text)) + self.gazetteer.typos(tokens, exact)
         return Sentence(text, tokens, hits, find_readings(text, today, requested), requested)
 
     def candidates(self, sentence: Sentence, tagger: Tagger, today: date) -> list[Candidate]:
@@ -138,8 +146,9 @@ class SlotReader:
         source = "duckling" if duckling else "gazetteer" if score >= 1.0 else "crf" if covers else "typo"
         return Candidate(Entity(name, value, start, end, 1.0, source, role), numbers, score)
 
-    def decide(self, candidates: Sequence[Candidate], confidences: Sequence[float]) -> list[Entity]:
+    def decide(self, sentence: Sentence, candidates: Sequence[Candidate], confidences: Sequence[float]) -> list[Entity]:
         """Resolve overlaps: the most probable wins; readings of the same span of one entity share its probability."""
+        confidences = [_believed(sentence, c.entity, p) for c, p in zip(candidates, confidences, strict=True)]
         ranked = sorted(zip(candidates, confidences, strict=True), key=lambda c: (-c[1], c[0].entity.start))
         groups: list[list[tuple[Candidate, float]]] = []
         for candidate, confidence in ranked:
@@ -149,8 +158,33 @@ class SlotReader:
                 groups.append([(candidate, confidence)])
             elif len(clash) == 1 and _alternative(candidate, clash[0][0][0]):
                 clash[0].append((candidate, confidence))
-        entities = [entity for group in groups for entity in _shares(group)]
-        return sorted((e for e in entities if e.confidence >= _MINIMUM), key=lambda e: (e.start, -e.confidence))
+        entities = [entity for group in groups for entity in _shares(group) if entity.confidence >= _MINIMUM]
+        return sorted(_in_context(sentence.text, entities), key=lambda e: (e.start, -e.confidence))
+
+
+def _believed(sentence: Sentence, entity: Entity, p: float) -> float:
+    """Correct a calibrated confidence by what the words around a span rule in or out."""
+    if entity.value == DONTCARE and not is_indifferent(sentence.text, entity):
+        return 0.1 * p
+    if entity.name == NAME_SLOT and sentence.requested != NAME_SLOT and not names_someone(sentence.text, entity):
+        return 0.2 * p
+    if entity.name == "day" and entity.source == "duckling" and entity.end - entity.start >= 5:
+        return max(p, 0.9)  # a day spelt out is a day, annotated or not
+    return p
+
+
+def _in_context(text: str, entities: Sequence[Entity]) -> list[Entity]:
+    """Roles by negation; attribute words that only complete a value go; values under a condition hardly count."""
+    condition = conditional_from(text)
+    kept = []
+    for entity in entities:
+        if entity.name == "attribute" and names_own_slot(text, entity, entities):
+            continue
+        denied = is_denied(text, entity, entity.role == "denied") and entity.value != DONTCARE
+        earlier = any(e.name == entity.name and e.start < condition <= entity.start for e in entities)
+        p = 0.2 * entity.confidence if earlier and entity.name != "attribute" else entity.confidence
+        kept.append(replace(entity, role="denied" if denied else None, confidence=p))
+    return kept
 
 
 def _wanted(reading: Reading, sentence: Sentence) -> bool:

@@ -20,22 +20,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.assistant import Assistant, Example
+from bot.nlu.augment import with_typos
 from bot.nlu.encoder import Encoder, file_sha256
 from bot.nlu.encoder_export import DEFAULT_MODEL, export_encoder
 from bot.nlu.gazetteer import Gazetteer, assistant_surfaces
 from bot.nlu.intents import OUT_OF_SCOPE, WIDTH, IntentModel, scope_features, sparse_row
 from bot.nlu.linear import FloatArray, Logistic, SoftmaxHead, expected_calibration_error, fit_temperature, softmax
+from bot.nlu.phrases import DontcarePatterns, indifference
 from bot.nlu.pipeline import NLU, PARTS, SCHEMA
 from bot.nlu.slots import Candidate, Sentence, SlotReader
 from bot.nlu.tagger import Tagger, gold_labels, train_tagger
 from bot.nlu.tokens import clean, lower, tokenize
-from memory.dialogue import DONTCARE
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the fraction done so far (0 to 1)."""
 
 _FOLDS = 4
 _INVERSE_REGULARISATION = 6.0
+_BALANCE = 0.5
+"""How far small intents are weighed up against large ones: 0 not at all, 1 to the same total weight."""
+_TYPO_SHARE = 0.6
+"""Share of the training sentences that also get a misspelt copy."""
 _REFERENCE = date(2026, 11, 23)
 """Dates in training sentences are read as seen from this day, so that training does not depend on the calendar."""
 _OPENER_INTENTS = ("affirm", "negate", "hello", "thankyou")
@@ -43,12 +48,16 @@ _OPENER_INTENTS = ("affirm", "negate", "hello", "thankyou")
 
 @dataclass(frozen=True)
 class _Corpus:
-    """Training sentences with what the rules find in them; ``asked`` copies answer a question."""
+    """Training sentences with what the rules find in them; copies answer a question or are misspelt."""
 
     examples: list[Example]
     sentences: list[Sentence]
+    origin: list[int]
+    """For each sentence the position of the one it is a copy of (its own when it is none)."""
     asked: list[int]
-    """Positions, among ``sentences``, of copies that follow a question; they train the tagger only."""
+    """Positions of copies that follow a question; they train the tagger only."""
+    misspelt: list[int]
+    """Positions of copies with typing errors; they train everything and are not counted in the report."""
 
 
 def train_nlu(
@@ -77,14 +86,16 @@ def train_nlu(
         encoder = Encoder(folder / "encoder")
         surfaces = assistant_surfaces(assistant)
         gazetteer = Gazetteer(surfaces, encoder.is_word)
-        reader = SlotReader(gazetteer, (*assistant.ontology.slots, "attribute"), assistant.key_entity)
+        nouns = indifference(assistant.examples, _slot_nouns(assistant, surfaces))
+        closed = (*assistant.ontology.slots, "attribute")
+        reader = SlotReader(gazetteer, DontcarePatterns(nouns), closed, assistant.key_entity)
         corpus = _corpus(assistant, reader, random.Random(seed))
         tell("training the slot tagger", 0.2)
         calibrator, slot_report, evidence = _train_slots(corpus, reader, folder, seed)
         tell("encoding sentences", 0.5)
         model, intent_report = _train_intents(corpus, encoder, evidence, target_in_scope_loss, seed, tell)
         model.save(folder)
-        _save_slots(folder, surfaces, calibrator, _openers(corpus.examples))
+        _save_slots(folder, surfaces, calibrator, _openers(corpus.examples), nouns)
         _save_manifest(folder, assistant, exported)
         tell("measuring", 0.9)
         report: dict[str, Any] = {"encoder": {k: v for k, v in exported.items() if k != "sha256"}}
@@ -108,14 +119,19 @@ def _corpus(assistant: Assistant, reader: SlotReader, rng: random.Random) -> _Co
     examples = [Example(clean(e.text), e.intent, e.entities) for e in examples if e.text.strip()]
     askable = {*assistant.ontology.slots, *assistant.ontology.open_slots}
     sentences = [reader.prepare(e.text, _REFERENCE) for e in examples]
+    origin = list(range(len(examples)))
     asked: list[int] = []
-    for example in list(examples):
+    misspelt: list[int] = []
+    for i, example in enumerate(list(examples)):
         slots = {entity.name for entity in example.entities if entity.name in askable}
-        if slots and len(tokenize(example.text)) <= 7:
-            asked.append(len(sentences))
-            sentences.append(reader.prepare(example.text, _REFERENCE, rng.choice(sorted(slots))))
-            examples.append(example)
-    return _Corpus(examples, sentences, asked)
+        wrong = with_typos(example, rng) if rng.random() < _TYPO_SHARE else None
+        copies = [(example, rng.choice(sorted(slots)), asked)] if slots and len(tokenize(example.text)) <= 7 else []
+        for copy, slot, kind in [*copies, *([(wrong, None, misspelt)] if wrong else [])]:
+            kind.append(len(examples))
+            examples.append(copy)
+            sentences.append(reader.prepare(copy.text, _REFERENCE, slot))
+            origin.append(i)
+    return _Corpus(examples, sentences, origin, asked, misspelt)
 
 
 def _folds(keys: Sequence[str], seed: int) -> NDArray[np.int64]:
@@ -136,25 +152,27 @@ def _train_slots(
     pairs = [
         (s.rows(), gold_labels(s.tokens, e.entities)) for s, e in zip(corpus.sentences, corpus.examples, strict=True)
     ]
-    text_fold = dict(
-        zip([e.text for e in corpus.examples], _folds([e.intent for e in corpus.examples], seed), strict=True)
-    )
+    fold_of = _folds([corpus.examples[i].intent for i in corpus.origin], seed)[corpus.origin]
     found: list[list[Candidate]] = [[] for _ in corpus.sentences]
     for fold in range(_FOLDS):
         with tempfile.TemporaryDirectory() as work:
             path = Path(work) / "fold.crfsuite"
-            train_tagger([p for p, e in zip(pairs, corpus.examples, strict=True) if text_fold[e.text] != fold], path)
+            train_tagger([p for p, f in zip(pairs, fold_of, strict=True) if f != fold], path)
             tagger = Tagger(path)
-            for i, (sentence, example) in enumerate(zip(corpus.sentences, corpus.examples, strict=True)):
-                if text_fold[example.text] == fold:
+            for i, sentence in enumerate(corpus.sentences):
+                if fold_of[i] == fold:
                     found[i] = reader.candidates(sentence, tagger, _REFERENCE)
     rows = [c.numbers for candidates in found for c in candidates]
     labels = [_right(c, e) for candidates, e in zip(found, corpus.examples, strict=True) for c in candidates]
     calibrator = Logistic.fit(rows, labels, c=0.5)
     train_tagger(pairs, folder / "slots.crfsuite")
     confidences = [calibrator([c.numbers for c in candidates]).tolist() for candidates in found]
-    decided = [reader.decide(c, p) for c, p in zip(found, confidences, strict=True)]
-    report = _slot_report(decided, corpus)
+    decided = [reader.decide(s, c, p) for s, c, p in zip(corpus.sentences, found, confidences, strict=True)]
+    report = _slot_report(decided, corpus, set(corpus.misspelt)) | {
+        "misspelt_f1": _slot_report(decided, corpus, {i for i in range(len(decided)) if i not in set(corpus.misspelt)})[
+            "f1"
+        ]
+    }
     evidence = [float(sum(entity.confidence for entity in entities)) for entities in decided]
     return calibrator, report, evidence
 
@@ -171,10 +189,12 @@ def _same(a: str, b: str) -> bool:
     return lower(a).removeprefix("the ") == lower(b).removeprefix("the ")
 
 
-def _slot_report(decided: Sequence[Sequence[Any]], corpus: _Corpus) -> dict[str, Any]:
+def _slot_report(decided: Sequence[Sequence[Any]], corpus: _Corpus, without: set[int]) -> dict[str, Any]:
     counts: dict[str, Counter[str]] = {}
     told: list[tuple[float, bool]] = []
-    for entities, example in zip(decided, corpus.examples, strict=True):
+    for i, (entities, example) in enumerate(zip(decided, corpus.examples, strict=True)):
+        if i in without:
+            continue
         gold = {(e.name, lower(e.value).removeprefix("the ")) for e in example.entities if e.name != "number"}
         sure = {(e.name, lower(e.value).removeprefix("the ")) for e in entities if e.confidence >= 0.5}
         for name, _ in gold | sure:
@@ -202,11 +222,12 @@ def _train_intents(
     asked = frozenset(corpus.asked)
     chosen = [i for i in range(len(corpus.examples)) if i not in asked]
     examples, sentences = [corpus.examples[i] for i in chosen], [corpus.sentences[i] for i in chosen]
+    clean_rows = np.array([i not in frozenset(corpus.misspelt) for i in chosen])
     labels = tuple(sorted({e.intent for e in examples}))
     targets = np.array([labels.index(e.intent) for e in examples])
     dense = encoder.encode([e.text for e in examples])
     hashed = [sparse_row(sentence) for sentence in sentences]
-    fold = _folds([e.intent for e in examples], seed)
+    fold = _folds([corpus.examples[i].intent for i in corpus.origin], seed)[[corpus.origin[i] for i in chosen]]
     held_out = np.zeros((len(examples), len(labels)), dtype=np.float32)
     for f in range(_FOLDS):
         tell("training the intent model", 0.6 + 0.05 * f)
@@ -216,21 +237,59 @@ def _train_intents(
     temperature = fit_temperature(held_out, targets)
     held_out /= temperature
     head = _fit_head(labels, dense, hashed, targets, temperature)
+    attributes, attribute_accuracy = _train_attributes(examples, dense, hashed, fold)
     scope_rows = scope_features(labels, held_out, [evidence[i] for i in chosen])
-    outside = [e.intent == OUT_OF_SCOPE for e in examples]
-    scope_model = Logistic.fit(scope_rows, outside)
-    threshold, curve = _threshold(scope_model(scope_rows), np.array(outside), loss)
-    probabilities = softmax(held_out)
-    right = probabilities.argmax(axis=1) == targets
-    report = {
+    outside = np.array([e.intent == OUT_OF_SCOPE for e in examples])
+    scope_model = Logistic.fit(scope_rows, outside.tolist())
+    threshold, curve = _threshold(scope_model(scope_rows)[clean_rows], outside[clean_rows], loss)
+    report = _intent_report(labels, softmax(held_out)[clean_rows], targets[clean_rows])
+    report |= {
+        "temperature": round(temperature, 4),
+        "misspelt_accuracy": round(float((held_out.argmax(axis=1) == targets)[~clean_rows].mean()), 4),
+        "attribute_accuracy": attribute_accuracy,
+        "out_of_scope": {"threshold": round(threshold, 4), "target_in_scope_loss": loss, "curve": curve},
+    }
+    return IntentModel(head, attributes, scope_model, threshold), report
+
+
+def _intent_report(labels: tuple[str, ...], p: NDArray[np.float64], targets: NDArray[np.int64]) -> dict[str, Any]:
+    best = p.argmax(axis=1)
+    right = best == targets
+    groups = {"faq": "faq/", "chitchat": "chitchat/"}
+    parts = {name: np.array([labels[t].startswith(prefix) for t in targets]) for name, prefix in groups.items()}
+    return {
         "accuracy": round(float(right.mean()), 4),
         "labels": len(labels),
-        "temperature": round(temperature, 4),
-        "calibration_error": round(expected_calibration_error(probabilities.max(axis=1).tolist(), right.tolist()), 4),
-        "out_of_scope": {"threshold": round(threshold, 4), "target_in_scope_loss": loss, "curve": curve},
-        "confused": _confused(labels, targets, probabilities.argmax(axis=1)),
+        "calibration_error": round(expected_calibration_error(p.max(axis=1).tolist(), right.tolist()), 4),
+        "part_accuracy": {name: round(float(right[part].mean()), 4) for name, part in parts.items() if part.any()},
+        "confused": _confused(labels, targets, best),
     }
-    return IntentModel(head, scope_model, threshold), report
+
+
+def _train_attributes(
+    examples: Sequence[Example], dense: FloatArray, hashed: Sequence[dict[int, float]], fold: NDArray[np.int64]
+) -> tuple[SoftmaxHead, float]:
+    """The head that tells what a request is after, taught by requests with one attribute, and its held-out accuracy."""
+    rows: list[int] = []
+    wanted: list[str] = []
+    for i, example in enumerate(examples):
+        names = {entity.value for entity in example.entities if entity.name == "attribute"}
+        if example.intent == "request" and len(names) == 1:
+            rows.append(i)
+            wanted.append(names.pop())
+    labels = tuple(sorted(set(wanted))) or ("none",)
+    if len(labels) < 2:
+        empty = np.zeros((dense.shape[1], 1), np.float32), np.zeros((WIDTH, 1), np.float32), np.full(1, -30, np.float32)
+        return SoftmaxHead(labels, *empty, 1.0), 0.0
+    targets, held_out = np.array([labels.index(w) for w in wanted]), np.zeros((len(rows), len(labels)), np.float32)
+    index = np.array(rows)
+    for f in range(_FOLDS):
+        train, test = np.flatnonzero(fold[index] != f), np.flatnonzero(fold[index] == f)
+        head = _fit_head(labels, dense[index[train]], [hashed[rows[i]] for i in train], targets[train])
+        held_out[test] = head.logits(dense[index[test]], [hashed[rows[i]] for i in test])
+    temperature = fit_temperature(held_out, targets)
+    accuracy = round(float((held_out.argmax(axis=1) == targets).mean()), 4)
+    return _fit_head(labels, dense[index], [hashed[i] for i in rows], targets, temperature), accuracy
 
 
 def _fit_head(
@@ -240,7 +299,7 @@ def _fit_head(
     targets: NDArray[np.int64],
     temperature: float = 1.0,
 ) -> SoftmaxHead:
-    from scipy import sparse
+    from scipy import sparse  # type: ignore[import-untyped]
     from sklearn.linear_model import LogisticRegression
 
     rows = np.concatenate([np.full(len(h), i) for i, h in enumerate(hashed)])
@@ -248,7 +307,10 @@ def _fit_head(
     values = np.concatenate([np.fromiter(h.values(), dtype=np.float32, count=len(h)) for h in hashed])
     grams = sparse.csr_matrix((values, (rows, columns)), shape=(len(hashed), WIDTH))
     inputs = sparse.hstack([sparse.csr_matrix(dense), grams]).tocsr()
-    model = LogisticRegression(C=_INVERSE_REGULARISATION, max_iter=150, tol=1e-3).fit(inputs, targets)
+    sizes = np.bincount(targets, minlength=len(labels)).astype(np.float64)
+    weight = (sizes.max() / np.maximum(sizes, 1)) ** _BALANCE
+    model = LogisticRegression(C=_INVERSE_REGULARISATION, max_iter=150, tol=1e-3)
+    model.fit(inputs, targets, sample_weight=(weight / np.average(weight, weights=sizes))[targets])
     weights = np.zeros((inputs.shape[1], len(labels)), dtype=np.float32)
     bias = np.full(len(labels), -30.0, dtype=np.float32)
     weights[:, model.classes_] = model.coef_.T
@@ -284,8 +346,16 @@ def _openers(examples: Sequence[Example]) -> dict[str, str]:
     return found
 
 
-def _save_slots(folder: Path, surfaces: Any, calibrator: Logistic, openers: dict[str, str]) -> None:
-    content = {"surfaces": surfaces, "calibrator": calibrator.to_json(), "openers": openers, "dontcare": DONTCARE}
+def _slot_nouns(assistant: Assistant, surfaces: Sequence[tuple[str, str, str]]) -> list[tuple[str, str]]:
+    """(word, slot) for every way to name a slot itself: "price range", "part of town"."""
+    slots = set(assistant.ontology.slots)
+    return [(surface, value) for surface, entity, value in surfaces if entity == "attribute" and value in slots]
+
+
+def _save_slots(
+    folder: Path, surfaces: Any, calibrator: Logistic, openers: dict[str, str], nouns: dict[str, list[str]]
+) -> None:
+    content = {"surfaces": surfaces, "calibrator": calibrator.to_json(), "openers": openers, "dontcare": nouns}
     (folder / "slots.json").write_text(json.dumps(content), encoding="utf-8")
 
 

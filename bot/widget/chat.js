@@ -1,6 +1,6 @@
 /** The conversation itself: deep-chat for bubbles and input, our transport for the wire, `safe.js` for every text. */
 
-import { element, guardMarkdown, renderText, safeImage, serialise } from "./safe.js";
+import { GUARDED, element, guardMarkdown, renderText, safeImage, serialise } from "./safe.js";
 import { CHAT_CSS, FONT, ICONS, LOOKS, TEXT_STYLES } from "./style.js";
 import { Transport } from "./transport.js";
 
@@ -22,7 +22,7 @@ export function icon(name) {
 }
 
 async function loadDeepChat() {
-  window.remarkable_plugins ??= []; // deep-chat reads its Markdown plugins from this global
+  guardMarkdown();
   await import("./vendor/deepChat.bundle.js");
   await customElements.whenDefined("deep-chat");
 }
@@ -97,6 +97,7 @@ export class Chat extends EventTarget {
     chat.style.fontFamily = FONT; // without a font of ours deep-chat fetches one from elsewhere
     Object.assign(chat, LOOKS, {
       auxiliaryStyle: CHAT_CSS,
+      remarkable: GUARDED,
       history: this.#history(turns),
       introMessage: this.options.greeting ? { html: serialise(renderText(this.options.greeting)) } : undefined,
       textInput: {
@@ -111,12 +112,9 @@ export class Chat extends EventTarget {
         "rj-thumb": { events: { click: (event) => this.#rated(event.currentTarget) } },
       },
     });
-    const unguard = guardMarkdown(window.remarkable_plugins);
-    const rendered = new Promise((resolve) => (chat.onComponentRender = resolve));
-    rendered.then(unguard);
+    chat.onComponentRender = () => this.#makeAccessible();
     this.place.replaceChildren(chat);
     this.deepChat = chat;
-    rendered.then(() => this.#makeAccessible());
   }
 
   /** deep-chat's controls have ids and styles but hardly any names or roles. */

@@ -95,7 +95,7 @@ async function refreshList() {
 }
 
 function bubbleTime(turn) {
-  const total = Object.values(turn.timings_ms ?? {}).reduce((sum, ms) => sum + ms, 0);
+  const total = Object.values(turn.timings_ms).reduce((sum, ms) => sum + ms, 0);
   const clock = new Date(turn.timestamp * 1000).toLocaleTimeString();
   return total ? `${clock} · ${total.toFixed(1)} ms` : clock;
 }
@@ -109,15 +109,11 @@ function reply({ text, image, buttons }) {
   return bubble;
 }
 
-function effectText(effect) {
-  return effect.type === "booked" ? `booked ${effect.reference}` : `handed off: ${effect.reason}`;
-}
-
 function turnBlock(turn, number) {
   const meta = element("div", { class: "meta" }, element("span", {}, bubbleTime(turn)));
   if (turn.decision) meta.append(element("span", { class: "action" }, turn.decision.action));
   if (turn.feedback) meta.append(element("span", { class: `thumb ${turn.feedback > 0 ? "good" : "bad"}` }, turn.feedback > 0 ? "helpful" : "not helpful"));
-  for (const effect of turn.effects) meta.append(element("span", { class: "effect" }, effectText(effect)));
+  for (const note of turn.notes) meta.append(element("span", { class: "effect" }, note));
   const user = element("div", { class: "bubble user", dir: "auto" }, turn.text);
   const block = element("a", { class: "turn", href: hash(view.conversation, number), "data-turn": number }, user, ...turn.replies.map(reply), meta);
   if (number === view.turn) block.setAttribute("aria-current", "true");

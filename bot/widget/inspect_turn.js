@@ -38,7 +38,7 @@ function understood(nlu) {
   const entries = [...acts, ...extra];
   const children = [entries.length ? bars(entries) : empty("Nothing was understood.")];
   if (nlu.entities.length) {
-    const chips = nlu.entities.map(({ entity, value }) => element("li", {}, element("b", {}, entity), ` ${value}`));
+    const chips = nlu.entities.map(({ name, value }) => element("li", {}, element("b", {}, name), ` ${value}`));
     children.push(element("ul", { class: "tags", "aria-label": "Entities" }, ...chips));
   }
   return panel("Understood", "acts, confidence", ...children);
@@ -50,10 +50,9 @@ function slot(name, entries, classes) {
 }
 
 function believed(belief) {
-  const pairs = (rows) => rows.map(({ value, p }) => [value, p]);
   const one = (row) => (row && row.value !== null ? [[row.value, row.p]] : []);
   const shown = [
-    ...Object.entries(belief.slots).map(([name, rows]) => slot(name, pairs(rows), "belief")),
+    ...Object.entries(belief.slots).map(([name, values]) => slot(name, Object.entries(values), "belief")),
     ...Object.entries(belief.open).map(([name, row]) => slot(name, one(row), "belief")),
     slot("about", one(belief.venue), "belief"),
     slot("requested", Object.entries(belief.requested), "requested"),
@@ -72,7 +71,7 @@ function gauge(label, value) {
 function decided(decision) {
   if (!decision) return panel("Decision", "", empty("No decision in this turn."));
   const who = [decision.policy, decision.version].filter(Boolean).join(" · ");
-  const options = decision.values; // best first, what the mask forbids last
+  const options = decision.actions; // best first, what the mask forbids last
   if (!options.length) return panel("Decision", who, element("p", { class: "chosen-action" }, decision.action));
   const isChosen = ({ action }) => action === decision.action;
   const top = options.slice(0, TOP_ACTIONS);
@@ -111,5 +110,5 @@ function timed(timings) {
 export function turnPanels(turn, number) {
   const heading = element("h2", {}, `Turn ${number}`, element("span", { class: "aside" }, turn.channel));
   const mood = panel("Mood", "", element("ul", { class: "bars" }, gauge("message", turn.nlu.sentiment), gauge("mood", turn.mood)));
-  return [heading, understood(turn.nlu), believed(turn.belief), decided(turn.decision), mood, timed(turn.timings_ms ?? {})];
+  return [heading, understood(turn.nlu), believed(turn.belief), decided(turn.decision), mood, timed(turn.timings_ms)];
 }

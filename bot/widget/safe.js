@@ -88,11 +88,21 @@ export function serialise(node) {
   return node.outerHTML;
 }
 
-/** Makes deep-chat's Markdown renderer ours: its own accepts javascript: links and loads pictures from anywhere. */
-export function guardMarkdown(plugins) {
-  const plugin = (markdown) => {
-    markdown.render = (text) => serialise(renderText(text));
-  };
-  plugins.push({ plugin });
-  return () => plugins.splice(plugins.findIndex((entry) => entry.plugin === plugin), 1);
+const OURS = "rejoinder";
+
+/** The `remarkable` property of our deep-chat elements: tells the plugin below that this one is ours. */
+export const GUARDED = { html: false, [OURS]: true };
+
+/** Replaces the Markdown renderer of our deep-chat elements, which accepts javascript: links and loads any picture.
+ *
+ * The plugin stays registered: deep-chat makes a new renderer whenever it renders itself anew.
+ */
+export function guardMarkdown() {
+  const plugins = (window.remarkable_plugins ??= []); // where deep-chat looks for plugins
+  if (plugins.some(({ plugin }) => plugin === guard)) return;
+  plugins.push({ plugin: guard });
+}
+
+function guard(markdown) {
+  if (markdown.options[OURS]) markdown.render = (text) => serialise(renderText(text));
 }

@@ -2,7 +2,7 @@
 
 The message is a JSON list of replies, e.g. ``[{"text": "hi", "buttons": [{"title": "Yes", "payload": "/affirm"}]}]``;
 anything else is answered with ``You said: ...``. ``slow`` takes a second. A message that is a value of the ontology is
-understood as ``inform(food=value)``.
+understood as ``inform(food=value)`` and comes back as text, picture, and a button's title and payload.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class ScriptedEngine:
         """The events of one turn."""
         if message.text == "slow":
             await asyncio.sleep(SLOW_SECONDS)
-        replies = tuple(_replies(message.text))
-        value = next((r.text for r in replies if r.text in self._values), None)
+        value = message.text if message.text in self._values else None
+        replies = tuple(_replies(message.text)) if value is None else (_mirrored(value),)
         now = message.timestamp
         values = (0.25, 0.75, float("nan"), -0.5)
         decision = Decision("offer", "scripted", "1", values, (True, True, False, True))
@@ -57,6 +57,10 @@ def _nlu(text: str, value: str | None) -> NLUResult:
         return NLUResult(text, (ScoredAct(DialogueAct("hello"), 0.9),), (("greet", 0.9),), sentiment=0.4)
     act = ScoredAct(DialogueAct("inform", "food", value), 0.8)
     return NLUResult(text, (act,), ((value[:100], 0.8),), (Entity("food", value, 0, len(value)),), sentiment=-0.3)
+
+
+def _mirrored(value: str) -> BotResponse:
+    return BotResponse(value, (Button(value, value),), None if value.startswith("https:") else value)
 
 
 def _replies(text: str) -> list[BotResponse]:

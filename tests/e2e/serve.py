@@ -6,7 +6,6 @@ import argparse
 import asyncio
 from pathlib import Path
 
-from bot.auth import ConversationTokens, load_secret
 from bot.conversations import Conversations
 from bot.limits import ServerSettings
 from bot.server import create_app, serve
@@ -31,15 +30,17 @@ def main() -> None:
     given = arguments.parse_args()
     given.db.parent.mkdir(parents=True, exist_ok=True)
     settings = ServerSettings(
-        port=given.port, allowed_origins=tuple(given.origin), inspect_token=given.inspect_token, max_message_chars=2000
+        port=given.port,
+        allowed_origins=tuple(given.origin),
+        inspect_token=given.inspect_token,
+        secret_file=given.db.parent / "secret",
     )
     values = tuple(value for value in payloads() if "\0" not in value)
     app = create_app(
         Conversations(ScriptedEngine(("thai", "indian", *values)), SqliteStore(given.db), turn_seconds=5.0),
         settings,
-        ConversationTokens(load_secret(given.db.parent / "secret"), 86_400.0),
         parse=parse,
-        model="scripted",
+        title="restaurants",
         version="e2e",
         actions=ACTIONS,
     )

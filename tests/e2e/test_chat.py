@@ -104,7 +104,7 @@ def test_start_over_opens_an_empty_conversation(server: Server, watched: Watched
     wait_for_answers(page, 1)
     before = conversation_of(page)
     page.get_by_role("button", name="Start over").click()
-    page.locator(".rj-answer").wait_for(state="detached")
+    page.locator(".rj-answer").first.wait_for(state="detached")
     ready(page)
     say(page, "second")
     assert wait_for_answers(page, 1) == ["You said: second"]

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bot.auth import ConversationTokens, load_secret
 from bot.conversations import Conversations
 from bot.limits import ServerSettings
 from bot.locks import ConversationLocks
@@ -92,10 +91,10 @@ def main() -> None:
         max_in_flight=args.max_in_flight,
         request_seconds=args.request_seconds,
         send_seconds=2.0,
+        secret_file=args.db.with_suffix(".secret"),
         access_log=args.access_log,
     )
-    tokens = ConversationTokens(load_secret(args.db.with_suffix(".secret")), settings.token_days * 86400)
-    app = create_app(conversations, settings, tokens, parse=parse, model="test", version="0", actions=ACTIONS)
+    app = create_app(conversations, settings, parse=parse, model="test", version="0", actions=ACTIONS)
     serve(app, settings)
 
 
