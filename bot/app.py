@@ -12,6 +12,8 @@ from bot.engine import Engine, Understand
 from bot.limits import ServerSettings
 from bot.nlu.batching import BatchedNLU
 from bot.nlu.pipeline import NLU
+from bot.shortcuts import parse_shortcut
+from memory.dialogue import NLUResult
 from memory.store import EventStore, SqliteStore
 from policies.export import OnnxPolicy
 from policies.policy import Policy, RandomPolicy
@@ -29,6 +31,10 @@ class Bot:
     understand: BatchedNLU
     engine: Engine
     conversations: Conversations
+
+    async def parse(self, text: str) -> NLUResult:
+        """What one text means outside any conversation, shortcuts included."""
+        return parse_shortcut(text, self.assistant.ontology) or await self.understand.parse(text)
 
     def close(self) -> None:
         """Stop the NLU's thread and close the store."""
@@ -92,4 +98,5 @@ def server_settings(config: Config) -> ServerSettings:
         max_body_bytes=s.max_body_bytes,
         max_in_flight=s.max_in_flight,
         request_seconds=s.request_seconds,
+        secret_file=config.data / "secret",
     )

@@ -55,7 +55,7 @@ class DQNConfig:
     epsilon_fraction: float = 0.6
     evaluate_every: int = 250
     seed: int = 0
-    threads: int = 2
+    threads: int = 1
 
     def progress(self, step: int) -> float:
         """0 at the end of spiking, 1 at the end of training."""
@@ -76,7 +76,7 @@ class DQN:
             torch.manual_seed(config.seed)
             self.network = DuelingNetwork(inputs, actions, config.hidden, config.dueling)
         self.target = copy.deepcopy(self.network).requires_grad_(False)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate, fused=True)
         self.updates = 0
 
     def values(self, features: FloatArray) -> FloatArray:
@@ -121,8 +121,7 @@ class DQN:
 
     @torch.no_grad()
     def _follow(self) -> None:
-        for slow, fast in zip(self.target.parameters(), self.network.parameters(), strict=True):
-            slow.lerp_(fast, self.config.tau)
+        torch._foreach_lerp_(list(self.target.parameters()), list(self.network.parameters()), self.config.tau)
 
 
 @torch.no_grad()

@@ -23,7 +23,8 @@ _MOVING_ON = ("request", "thankyou", "bye", "book")
 _OPEN = ("people", "day", "time", "booking_name", "number")
 _SURE_SEGMENT = 0.45
 """A clause tells an act of its own only when the classifier is this sure of it."""
-_SOCIAL = ("chitchat/", "faq/")
+SOCIAL = ("chitchat", "faq")
+"""Intents that are told with a topic and are no part of the task."""
 _AFTER_VENUE = ("offer", "alternative", "answer", "confirm_booking", "booked")
 
 
@@ -45,14 +46,15 @@ class Clause:
 class Findings:
     """All that is known about one message before its acts are told.
 
-    ``whole`` classifies the message, ``clauses`` its parts (empty when it has one), ``opener`` is an act told by
-    its first words ("no I meant..."), ``attributes`` what a request without a known word may be after, ``refused`` the shifted out-of-scope probability (0.5 at the threshold).
+    ``whole`` classifies the message, ``clauses`` its parts (empty when it has one). ``topics`` holds P(topic | intent)
+    of chitchat, faq and request (what is asked for, when no word names it). ``opener`` is an act told by its first
+    words ("no I meant..."), ``refused`` the shifted out-of-scope probability (0.5 at the threshold).
     """
 
     whole: Clause
     clauses: Sequence[Clause]
     entities: Sequence[Entity]
-    attributes: Mapping[str, float]
+    topics: Mapping[str, Mapping[str, float]]
     opener: str | None
     refused: float
 
@@ -73,7 +75,7 @@ class ActReader:
 
         social = self._social(findings, previous)
         findings = replace(findings, refused=findings.refused * (1 - _task_evidence(findings)))
-        keep = 1.0 - max(findings.refused, sum(social.values()))
+        keep = 1.0 - max(findings.refused, min(1.0, sum(social.values())))
         for act, p in social.items():
             add(act, p * (1 - findings.refused))
         for entity in findings.entities:
@@ -96,10 +98,11 @@ class ActReader:
         about_venue = previous is not None and previous.kind in _AFTER_VENUE
         weight = 1.0 - max(named, asked if about_venue else 0.0)
         found: dict[DialogueAct, float] = {}
-        for intent, p in findings.whole.intents.items():
-            if p * weight >= _LEAST and intent.startswith(_SOCIAL):
-                kind, _, topic = intent.partition("/")
-                found[DialogueAct(kind, topic)] = p * weight
+        for kind in SOCIAL:
+            mass = findings.whole.intents.get(kind, 0.0) * weight
+            for topic, p in findings.topics.get(kind, {}).items():
+                if mass * p >= _LEAST:
+                    found[DialogueAct(kind, topic)] = mass * p
         return found
 
     def _entity_acts(self, entity: Entity, findings: Findings) -> list[tuple[DialogueAct, float]]:
@@ -133,7 +136,7 @@ class ActReader:
         )
         return [
             (DialogueAct("request", name), p * asking)
-            for name, p in findings.attributes.items()
+            for name, p in findings.topics.get("request", {}).items()
             if p * asking >= _LEAST
         ]
 
@@ -197,9 +200,7 @@ class ActReader:
 def _task_evidence(findings: Findings) -> float:
     """How sure it is that the sentence is about the task: something recognised in a sentence that sounds like one."""
     found = max((e.confidence for e in findings.entities if e.name not in _OPEN), default=0.0)
-    foreign = sum(
-        p for intent, p in findings.whole.intents.items() if intent.startswith(_SOCIAL) or intent == "out_of_scope"
-    )
+    foreign = sum(p for intent, p in findings.whole.intents.items() if intent in (*SOCIAL, "out_of_scope"))
     return found * (1 - foreign)
 
 

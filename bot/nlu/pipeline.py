@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 from bot.assistant import Assistant
-from bot.nlu.acts import ActReader, Clause, Findings
+from bot.nlu.acts import SOCIAL, ActReader, Clause, Findings
 from bot.nlu.encoder import Encoder, EncoderError, file_sha256
 from bot.nlu.gazetteer import Gazetteer
 from bot.nlu.intents import IntentModel
@@ -29,6 +29,8 @@ _OPENER_NEXT = frozenset(
     "can could do where this there let's lets just".split()
 )
 _SHOWN_INTENTS = 5
+_TOPIC_WORTH = 0.03
+"""Topics of an intent less probable than this are not looked up."""
 
 
 class NLUError(RuntimeError):
@@ -118,10 +120,14 @@ class NLU:
         evidence = sum(e.confidence for e in entities)
         outside = float(self._intents.out_of_scope_probability(logits[:1], [evidence])[0])
         clauses = self._clauses(spans, logits)
-        attributes = self._intents.requested(embeddings[:1], sentence)
+        topics = {
+            name: self._intents.topic(name, embeddings[:1], sentence)
+            for name in self._intents.topics
+            if max(clause.intents.get(name, 0.0) for clause in clauses) > _TOPIC_WORTH
+        }
         refused = _shift(outside, self._intents.threshold)
-        findings = Findings(clauses[0], clauses[1:], entities, attributes, self._opener(sentence), refused)
-        ranked = sorted(clauses[0].intents.items(), key=lambda item: -item[1])[:_SHOWN_INTENTS]
+        findings = Findings(clauses[0], clauses[1:], entities, topics, self._opener(sentence), refused)
+        ranked = _ranked(clauses[0].intents, topics)
         return NLUResult(
             text=text,
             acts=tuple(self._acts.acts(findings, previous)),
@@ -145,6 +151,14 @@ class NLU:
         if len(tokens) < 3 or tokens[1].lower not in _OPENER_NEXT:
             return None
         return self._openers.get(tokens[0].lower)
+
+
+def _ranked(intents: Mapping[str, float], topics: Mapping[str, Mapping[str, float]]) -> list[tuple[str, float]]:
+    """The most probable intents; chitchat and FAQ by topic, as Rasa's retrieval intents are named."""
+    found = {name: p for name, p in intents.items() if name not in SOCIAL or name not in topics}
+    for name in SOCIAL:
+        found |= {f"{name}/{topic}": p * intents.get(name, 0.0) for topic, p in topics.get(name, {}).items()}
+    return sorted(found.items(), key=lambda item: -item[1])[:_SHOWN_INTENTS]
 
 
 def _part(sentence: Sentence, start: int, end: int) -> Sentence:

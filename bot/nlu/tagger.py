@@ -141,5 +141,5 @@ def train_tagger(sequences: Sequence[tuple[list[list[str]], list[str]]], model: 
     for rows, labels in sequences:
         if rows:
             trainer.append(rows, labels)
-    trainer.set_params({"c1": 0.05, "c2": 0.02, "max_iterations": 70, "feature.possible_transitions": True})
+    trainer.set_params({"c1": 0.05, "c2": 0.02, "max_iterations": 60, "feature.possible_transitions": True})
     trainer.train(str(model))

@@ -35,7 +35,7 @@ from bot.nlu.tokens import clean, lower, tokenize
 Progress = Callable[[str, float], None]
 """Called with what is being done and the fraction done so far (0 to 1)."""
 
-_FOLDS = 4
+_FOLDS = 3
 _INVERSE_REGULARISATION = 6.0
 _BALANCE = 0.5
 """How far small intents are weighed up against large ones: 0 not at all, 1 to the same total weight."""
@@ -223,8 +223,9 @@ def _train_intents(
     chosen = [i for i in range(len(corpus.examples)) if i not in asked]
     examples, sentences = [corpus.examples[i] for i in chosen], [corpus.sentences[i] for i in chosen]
     clean_rows = np.array([i not in frozenset(corpus.misspelt) for i in chosen])
-    labels = tuple(sorted({e.intent for e in examples}))
-    targets = np.array([labels.index(e.intent) for e in examples])
+    intents = [e.intent.split("/", maxsplit=1)[0] for e in examples]
+    labels = tuple(sorted(set(intents)))
+    targets = np.array([labels.index(intent) for intent in intents])
     dense = encoder.encode([e.text for e in examples])
     hashed = [sparse_row(sentence) for sentence in sentences]
     fold = _folds([corpus.examples[i].intent for i in corpus.origin], seed)[[corpus.origin[i] for i in chosen]]
@@ -237,7 +238,7 @@ def _train_intents(
     temperature = fit_temperature(held_out, targets)
     held_out /= temperature
     head = _fit_head(labels, dense, hashed, targets, temperature)
-    attributes, attribute_accuracy = _train_attributes(examples, dense, hashed, fold)
+    topics, topic_accuracy = _train_topics(examples, dense, hashed, fold)
     scope_rows = scope_features(labels, held_out, [evidence[i] for i in chosen])
     outside = np.array([e.intent == OUT_OF_SCOPE for e in examples])
     scope_model = Logistic.fit(scope_rows, outside.tolist())
@@ -246,50 +247,51 @@ def _train_intents(
     report |= {
         "temperature": round(temperature, 4),
         "misspelt_accuracy": round(float((held_out.argmax(axis=1) == targets)[~clean_rows].mean()), 4),
-        "attribute_accuracy": attribute_accuracy,
+        "topic_accuracy": topic_accuracy,
         "out_of_scope": {"threshold": round(threshold, 4), "target_in_scope_loss": loss, "curve": curve},
     }
-    return IntentModel(head, attributes, scope_model, threshold), report
+    return IntentModel(head, topics, scope_model, threshold), report
 
 
 def _intent_report(labels: tuple[str, ...], p: NDArray[np.float64], targets: NDArray[np.int64]) -> dict[str, Any]:
     best = p.argmax(axis=1)
     right = best == targets
-    groups = {"faq": "faq/", "chitchat": "chitchat/"}
-    parts = {name: np.array([labels[t].startswith(prefix) for t in targets]) for name, prefix in groups.items()}
     return {
         "accuracy": round(float(right.mean()), 4),
         "labels": len(labels),
         "calibration_error": round(expected_calibration_error(p.max(axis=1).tolist(), right.tolist()), 4),
-        "part_accuracy": {name: round(float(right[part].mean()), 4) for name, part in parts.items() if part.any()},
         "confused": _confused(labels, targets, best),
     }
 
 
-def _train_attributes(
+def _train_topics(
     examples: Sequence[Example], dense: FloatArray, hashed: Sequence[dict[int, float]], fold: NDArray[np.int64]
-) -> tuple[SoftmaxHead, float]:
-    """The head that tells what a request is after, taught by requests with one attribute, and its held-out accuracy."""
-    rows: list[int] = []
-    wanted: list[str] = []
+) -> tuple[dict[str, SoftmaxHead], dict[str, float]]:
+    """A head per intent that has topics, and their held-out accuracy given the right intent."""
+    taught: dict[str, list[tuple[int, str]]] = {}
     for i, example in enumerate(examples):
-        names = {entity.value for entity in example.entities if entity.name == "attribute"}
-        if example.intent == "request" and len(names) == 1:
-            rows.append(i)
-            wanted.append(names.pop())
-    labels = tuple(sorted(set(wanted))) or ("none",)
-    if len(labels) < 2:
-        empty = np.zeros((dense.shape[1], 1), np.float32), np.zeros((WIDTH, 1), np.float32), np.full(1, -30, np.float32)
-        return SoftmaxHead(labels, *empty, 1.0), 0.0
-    targets, held_out = np.array([labels.index(w) for w in wanted]), np.zeros((len(rows), len(labels)), np.float32)
-    index = np.array(rows)
-    for f in range(_FOLDS):
-        train, test = np.flatnonzero(fold[index] != f), np.flatnonzero(fold[index] == f)
-        head = _fit_head(labels, dense[index[train]], [hashed[rows[i]] for i in train], targets[train])
-        held_out[test] = head.logits(dense[index[test]], [hashed[rows[i]] for i in test])
-    temperature = fit_temperature(held_out, targets)
-    accuracy = round(float((held_out.argmax(axis=1) == targets).mean()), 4)
-    return _fit_head(labels, dense[index], [hashed[i] for i in rows], targets, temperature), accuracy
+        kind, _, topic = example.intent.partition("/")
+        asked = {entity.value for entity in example.entities if entity.name == "attribute"}
+        if kind == "request" and len(asked) == 1:
+            topic = asked.pop()
+        if topic:
+            taught.setdefault(kind, []).append((i, topic))
+    heads, accuracy = {}, {}
+    for kind, pairs in taught.items():
+        labels = tuple(sorted({topic for _, topic in pairs}))
+        if len(labels) < 2:
+            continue
+        index, targets = np.array([i for i, _ in pairs]), np.array([labels.index(topic) for _, topic in pairs])
+        own = [hashed[i] for i in index]
+        held_out = np.zeros((len(index), len(labels)), dtype=np.float32)
+        for f in range(_FOLDS):
+            train, test = np.flatnonzero(fold[index] != f), np.flatnonzero(fold[index] == f)
+            head = _fit_head(labels, dense[index[train]], [own[i] for i in train], targets[train])
+            held_out[test] = head.logits(dense[index[test]], [own[i] for i in test])
+        temperature = fit_temperature(held_out, targets)
+        heads[kind] = _fit_head(labels, dense[index], own, targets, temperature)
+        accuracy[kind] = round(float((held_out.argmax(axis=1) == targets).mean()), 4)
+    return heads, accuracy
 
 
 def _fit_head(

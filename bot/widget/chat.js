@@ -11,7 +11,13 @@ const UNAVAILABLE = "Sorry, that message could not be answered. Please try again
 /** An icon of `style.js` as an SVG node. */
 export function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  const attributes = { viewBox: "0 0 24 24", fill: "none", stroke: "currentColor", "stroke-width": "2", "aria-hidden": "true" };
+  const attributes = {
+    viewBox: "0 0 24 24",
+    fill: "none",
+    stroke: "currentColor",
+    "stroke-width": "2",
+    "aria-hidden": "true",
+  };
   Object.entries(attributes).forEach(([key, value]) => svg.setAttribute(key, value));
   const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
   path.setAttribute("d", ICONS[name]);
@@ -50,7 +56,7 @@ export class Chat extends EventTarget {
   async start() {
     await loadDeepChat();
     const history = await this.#startTransport();
-    if (!this.closed) this.#build(history);
+    if (!this.closed) await this.#build(history);
   }
 
   /** Says `text` as the user. */
@@ -58,15 +64,16 @@ export class Chat extends EventTarget {
     this.deepChat?.submitUserMessage({ text: String(text).slice(0, MAX_MESSAGE_CHARS) });
   }
 
+  /** deep-chat's own focusInput does not focus inside another shadow root. */
   focus() {
-    this.deepChat?.focusInput();
+    this.deepChat?.shadowRoot.getElementById("text-input")?.focus();
   }
 
   async restart() {
     this.waiting.clear();
     this.log.replaceChildren();
     const history = await this.transport.restart();
-    this.#build(history);
+    await this.#build(history);
   }
 
   close() {
@@ -112,9 +119,15 @@ export class Chat extends EventTarget {
         "rj-thumb": { events: { click: (event) => this.#rated(event.currentTarget) } },
       },
     });
-    chat.onComponentRender = () => this.#makeAccessible();
+    const rendered = new Promise((resolve) => {
+      chat.onComponentRender = () => {
+        this.#makeAccessible();
+        resolve();
+      };
+    });
     this.place.replaceChildren(chat);
     this.deepChat = chat;
+    return rendered;
   }
 
   /** deep-chat's controls have ids and styles but hardly any names or roles. */
@@ -159,7 +172,8 @@ export class Chat extends EventTarget {
     const bubbles = this.#bubbles(message_id, replies);
     const respond = this.waiting.get(message_id);
     this.waiting.delete(message_id);
-    if (respond) respond(bubbles.length ? bubbles : [{ html: serialise(element("div", { class: "rj-none" })), role: "ai" }]);
+    if (respond)
+      respond(bubbles.length ? bubbles : [{ html: serialise(element("div", { class: "rj-none" })), role: "ai" }]);
     else bubbles.forEach((bubble) => this.deepChat?.addMessage(bubble)); // asked before the page was reloaded
     const text = replies.map((reply) => reply.text ?? "").join("\n");
     this.#say("Assistant", text);
@@ -187,7 +201,8 @@ export class Chat extends EventTarget {
       const node = element("div", { class: "rj-answer" });
       if (reply.text) node.append(renderText(reply.text));
       const image = reply.image ? safeImage(reply.image, this.options.base) : null;
-      if (image) node.append(element("img", { class: "rj-image", src: image, alt: "", referrerpolicy: "no-referrer" }));
+      if (image)
+        node.append(element("img", { class: "rj-image", src: image, alt: "", referrerpolicy: "no-referrer" }));
       if (i === shown.length - 1) node.append(this.#thumbs(message_id, feedback));
       return { role: "ai", html: serialise(node) };
     });
@@ -202,14 +217,28 @@ export class Chat extends EventTarget {
       this.buttons.set(key, { title: String(title), payload: String(payload) });
       return element("button", { type: "button", class: "rj-quick", "data-key": key }, String(title));
     });
-    const attributes = { class: "deep-chat-temporary-message rj-quick-replies", role: "group", "aria-label": "Suggested answers" };
+    const attributes = {
+      class: "deep-chat-temporary-message rj-quick-replies",
+      role: "group",
+      "aria-label": "Suggested answers",
+    };
     return element("div", attributes, ...nodes);
   }
 
   #thumbs(message_id, feedback) {
     const thumb = (name, value, label) => {
-      const attributes = { type: "button", class: "rj-thumb", "data-turn": message_id, "data-value": value, "aria-label": label };
-      return element("button", { ...attributes, title: label, "aria-pressed": String(feedback === value) }, icon(name));
+      const attributes = {
+        type: "button",
+        class: "rj-thumb",
+        "data-turn": message_id,
+        "data-value": value,
+        "aria-label": label,
+      };
+      return element(
+        "button",
+        { ...attributes, title: label, "aria-pressed": String(feedback === value) },
+        icon(name),
+      );
     };
     const group = { class: "rj-feedback", role: "group", "aria-label": "Was this answer helpful?" };
     return element("div", group, thumb("up", 1, "Helpful"), thumb("down", -1, "Not helpful"));

@@ -55,29 +55,59 @@ function readHash() {
 
 function moodDot(mood) {
   const word = mood > 0.15 ? "good" : mood < -0.15 ? "bad" : "neutral";
-  return element("span", { class: `mood ${word}`, role: "img", "aria-label": `mood ${word}`, title: `mood ${mood.toFixed(2)}` });
+  return element("span", {
+    class: `mood ${word}`,
+    role: "img",
+    "aria-label": `mood ${word}`,
+    title: `mood ${mood.toFixed(2)}`,
+  });
 }
 
 function conversationRow({ id, channel, last_text, last_time, turns, mood, bookings, handed_off }) {
-  const top = element("span", { class: "top" }, moodDot(mood), element("span", { class: "id" }, id), element("time", {}, ago(last_time)));
+  const top = element(
+    "span",
+    { class: "top" },
+    moodDot(mood),
+    element("span", { class: "id" }, id),
+    element("time", {}, ago(last_time)),
+  );
   const marks = [`${turns} ${turns === 1 ? "turn" : "turns"}`, channel];
   if (bookings) marks.push(bookings === 1 ? "booked" : `${bookings} bookings`);
   if (handed_off) marks.push("handed off");
   const text = element("span", { class: "text", dir: "auto" }, last_text || "…");
-  const link = element("a", { href: hash(id, null) }, top, text, element("span", { class: "marks" }, marks.join(" · ")));
+  const link = element(
+    "a",
+    { href: hash(id, null) },
+    top,
+    text,
+    element("span", { class: "marks" }, marks.join(" · ")),
+  );
   if (id === view.conversation) link.setAttribute("aria-current", "true");
   return element("li", {}, link);
 }
 
 /** The store marks what matched with [brackets]. */
 function marked(snippet) {
-  return snippet.split(/(\[[^[\]]*\])/).map((part) => (part.startsWith("[") ? element("mark", {}, part.slice(1, -1)) : part));
+  return snippet
+    .split(/(\[[^[\]]*\])/)
+    .map((part) => (part.startsWith("[") ? element("mark", {}, part.slice(1, -1)) : part));
 }
 
 function hitRow({ conversation_id, seq, who, snippet, timestamp }) {
-  const top = element("span", { class: "top" }, element("span", { class: "id" }, conversation_id), element("time", {}, ago(timestamp)));
+  const top = element(
+    "span",
+    { class: "top" },
+    element("span", { class: "id" }, conversation_id),
+    element("time", {}, ago(timestamp)),
+  );
   const text = element("span", { class: "text", dir: "auto" }, ...marked(snippet));
-  const link = element("a", { href: hash(conversation_id, `event-${seq}`) }, top, text, element("span", { class: "marks" }, who));
+  const link = element(
+    "a",
+    { href: hash(conversation_id, `event-${seq}`) },
+    top,
+    text,
+    element("span", { class: "marks" }, who),
+  );
   return element("li", {}, link);
 }
 
@@ -112,10 +142,23 @@ function reply({ text, image, buttons }) {
 function turnBlock(turn, number) {
   const meta = element("div", { class: "meta" }, element("span", {}, bubbleTime(turn)));
   if (turn.decision) meta.append(element("span", { class: "action" }, turn.decision.action));
-  if (turn.feedback) meta.append(element("span", { class: `thumb ${turn.feedback > 0 ? "good" : "bad"}` }, turn.feedback > 0 ? "helpful" : "not helpful"));
+  if (turn.feedback)
+    meta.append(
+      element(
+        "span",
+        { class: `thumb ${turn.feedback > 0 ? "good" : "bad"}` },
+        turn.feedback > 0 ? "helpful" : "not helpful",
+      ),
+    );
   for (const note of turn.notes) meta.append(element("span", { class: "effect" }, note));
   const user = element("div", { class: "bubble user", dir: "auto" }, turn.text);
-  const block = element("a", { class: "turn", href: hash(view.conversation, number), "data-turn": number }, user, ...turn.replies.map(reply), meta);
+  const block = element(
+    "a",
+    { class: "turn", href: hash(view.conversation, number), "data-turn": number },
+    user,
+    ...turn.replies.map(reply),
+    meta,
+  );
   if (number === view.turn) block.setAttribute("aria-current", "true");
   return block;
 }
@@ -141,7 +184,9 @@ function showTurns() {
   const { turns, turn } = view;
   byId("transcript").replaceChildren(...turns.map((entry, i) => turnBlock(entry, i + 1)));
   const current = turns[turn - 1];
-  byId("turn").replaceChildren(...(current ? turnPanels(current, turn) : [element("p", { class: "empty" }, "No turn here.")]));
+  byId("turn").replaceChildren(
+    ...(current ? turnPanels(current, turn) : [element("p", { class: "empty" }, "No turn here.")]),
+  );
   document.querySelector(".turn[aria-current]")?.scrollIntoView({ block: "nearest" });
 }
 
@@ -153,7 +198,14 @@ function choose(turn) {
 }
 
 function onKey(event) {
-  if (event.target instanceof HTMLInputElement || byId("login").open || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (
+    event.target instanceof HTMLInputElement ||
+    byId("login").open ||
+    event.ctrlKey ||
+    event.metaKey ||
+    event.altKey
+  )
+    return;
   const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
   if (step === undefined || view.turn === null) return;
   event.preventDefault();

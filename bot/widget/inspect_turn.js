@@ -14,7 +14,13 @@ function bar(label, fraction, text, classes = "") {
   const fill = element("span", { class: "fill" });
   fill.style.width = `${Math.max(0, Math.min(1, fraction)) * 100}%`;
   const name = element("span", { class: "label", title: label, dir: "auto" }, label);
-  return element("li", { class: `bar ${classes}` }, name, element("span", { class: "track" }, fill), element("span", { class: "number" }, text));
+  return element(
+    "li",
+    { class: `bar ${classes}` },
+    name,
+    element("span", { class: "track" }, fill),
+    element("span", { class: "number" }, text),
+  );
 }
 
 function panel(title, aside, ...children) {
@@ -56,7 +62,11 @@ function believed(belief) {
     ...Object.entries(belief.open).map(([name, row]) => slot(name, one(row), "belief")),
     slot("about", one(belief.venue), "belief"),
     slot("requested", Object.entries(belief.requested), "requested"),
-    slot("method", Object.entries(belief.method).filter(([name]) => name !== "none"), "requested"),
+    slot(
+      "method",
+      Object.entries(belief.method).filter(([name]) => name !== "none"),
+      "requested",
+    ),
   ].filter(Boolean);
   return panel("Belief", "after the message", ...(shown.length ? shown : [empty("Nothing is believed yet.")]));
 }
@@ -65,7 +75,13 @@ function gauge(label, value) {
   const needle = element("span", { class: "needle" });
   needle.style.left = `${(Math.max(-1, Math.min(1, value)) + 1) * 50}%`;
   const number = `${value >= 0 ? "+" : "−"}${Math.abs(value).toFixed(2)}`;
-  return element("li", { class: "bar" }, element("span", { class: "label" }, label), element("span", { class: "gauge" }, needle), element("span", { class: "number" }, number));
+  return element(
+    "li",
+    { class: "bar" },
+    element("span", { class: "label" }, label),
+    element("span", { class: "gauge" }, needle),
+    element("span", { class: "number" }, number),
+  );
 }
 
 function decided(decision) {
@@ -93,7 +109,10 @@ function decided(decision) {
 }
 
 function timed(timings) {
-  const names = [...STAGES.filter((stage) => stage in timings), ...Object.keys(timings).filter((name) => !STAGES.includes(name))];
+  const names = [
+    ...STAGES.filter((stage) => stage in timings),
+    ...Object.keys(timings).filter((name) => !STAGES.includes(name)),
+  ];
   if (!names.length) return panel("Time", "", empty("Not measured."));
   const total = names.reduce((sum, name) => sum + timings[name], 0);
   let start = 0;
@@ -109,6 +128,10 @@ function timed(timings) {
 /** All panels of a turn. */
 export function turnPanels(turn, number) {
   const heading = element("h2", {}, `Turn ${number}`, element("span", { class: "aside" }, turn.channel));
-  const mood = panel("Mood", "", element("ul", { class: "bars" }, gauge("message", turn.nlu.sentiment), gauge("mood", turn.mood)));
+  const mood = panel(
+    "Mood",
+    "",
+    element("ul", { class: "bars" }, gauge("message", turn.nlu.sentiment), gauge("mood", turn.mood)),
+  );
   return [heading, understood(turn.nlu), believed(turn.belief), decided(turn.decision), mood, timed(turn.timings_ms)];
 }

@@ -4,7 +4,8 @@ for (const chip of document.querySelectorAll("[data-say]")) {
   chip.addEventListener("click", () => window.Rejoinder?.send(chip.dataset.say));
 }
 
-const { model_id: name } = await (await fetch("/status")).json();
+const { model_id: model } = await (await fetch("/status")).json();
+const [name] = model.split(" "); // "restaurants learned 3f2a": assistant, policy, version
 if (name && name !== document.body.dataset.assistant) {
   document.title = `${name} · Rejoinder`;
   document.getElementById("name").textContent = `Talk to ${name}.`;

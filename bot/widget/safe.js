@@ -6,8 +6,17 @@
 
 const SAFE_PROTOCOLS = new Set(["https:", "mailto:"]);
 const MAX_CHARS = 20_000;
-const INLINE =
-  /\*\*([^*\n]+)\*\*|`([^`\n]+)`|\[([^\]\n]{1,300})\]\(([^()\s]{1,2000})\)|(https:\/\/[^\s<>()"'`]{1,2000}[^\s<>()"'`.,;:!?])/g;
+const INLINE = new RegExp(
+  [
+    /\*\*([^*\n]+)\*\*/, // **bold**
+    /`([^`\n]+)`/, // `code`
+    /\[([^\]\n]{1,300})\]\(([^()\s]{1,2000})\)/, // [label](target)
+    /(https:\/\/[^\s<>()"'`]{1,2000}[^\s<>()"'`.,;:!?])/, // a bare link, without the sentence's full stop
+  ]
+    .map((part) => part.source)
+    .join("|"),
+  "g",
+);
 
 /** The URL in normal form, or null unless it is an absolute https or mailto URL. */
 export function safeUrl(raw) {

@@ -16,7 +16,7 @@ const THEME = `
 }
 @media (prefers-color-scheme: dark) {
   :host {
-    --rj-accent: var(--rejoinder-color, #6d66f2);
+    --rj-accent: var(--rejoinder-color, #6158ec);
     --rj-surface: #171923;
     --rj-bubble: #262938;
     --rj-text: #eceef6;
@@ -29,7 +29,8 @@ const THEME = `
 
 /** Launcher, panel, header and status line. */
 export const HOST_CSS = `${THEME}
-:host { font-family: ${FONT}; color: var(--rj-text); }
+/* the page's own rules win on :host, so the reset is one level further in */
+.inline, .floating { all: initial; display: block; font-family: ${FONT}; color: var(--rj-text); }
 * { box-sizing: border-box; }
 button { font: inherit; color: inherit; cursor: pointer; }
 button:focus-visible { outline: 3px solid var(--rj-accent); outline-offset: 2px; }
@@ -39,7 +40,7 @@ button:focus-visible { outline: 3px solid var(--rj-accent); outline-offset: 2px;
 }
 .panel[hidden] { display: none; }
 .inline .panel { height: 100%; }
-:host(.inline), .inline { display: block; height: 100%; }
+.inline { height: 100%; }
 .floating .panel {
   position: fixed; z-index: 2147483000; bottom: 96px; width: 392px; height: min(640px, calc(100dvh - 120px));
 }
@@ -72,9 +73,11 @@ header { display: flex; align-items: center; gap: 12px; padding: 14px 16px; bord
 .chat { flex: 1; min-height: 0; display: flex; }
 .chat deep-chat { flex: 1; min-width: 0; }
 .hint { margin: auto; padding: 24px; color: var(--rj-muted); text-align: center; font-size: 14px; }
-.hidden-log { position: absolute; width: 1px; height: 1px; margin: -1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.hidden-log {
+  position: absolute; width: 1px; height: 1px; margin: -1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap;
+}
 @media (max-width: 520px) {
-  .floating .panel { inset: 0; width: auto; height: 100dvh; border: 0; border-radius: 0; }
+  .floating.left .panel, .floating.right .panel { inset: 0; width: auto; height: 100dvh; border: 0; border-radius: 0; }
   .floating.open .launcher { display: none; }
 }
 @media (prefers-reduced-motion: reduce) { * { transition: none !important; animation: none !important; } }
@@ -130,13 +133,19 @@ const bubble = { maxWidth: "84%", borderRadius: "16px", padding: "9px 13px", fon
 /** deep-chat properties that only concern looks. */
 export const LOOKS = {
   chatStyle: {
-    width: "100%", height: "100%", border: "none", backgroundColor: "transparent", fontFamily: FONT,
+    width: "100%",
+    height: "100%",
+    border: "none",
+    backgroundColor: "transparent",
+    fontFamily: FONT,
     color: "var(--rj-text)",
   },
   messageStyles: {
     default: {
       shared: { bubble, innerContainer: { fontSize: "15px" } },
-      user: { bubble: { backgroundColor: "var(--rj-accent)", color: "var(--rj-on-accent)", borderBottomRightRadius: "5px" } },
+      user: {
+        bubble: { backgroundColor: "var(--rj-accent)", color: "var(--rj-on-accent)", borderBottomRightRadius: "5px" },
+      },
       ai: { bubble: { backgroundColor: "var(--rj-bubble)", color: "var(--rj-text)", borderBottomLeftRadius: "5px" } },
     },
     html: {
@@ -150,8 +159,12 @@ export const LOOKS = {
 
 export const TEXT_STYLES = {
   container: {
-    backgroundColor: "var(--rj-bubble)", color: "var(--rj-text)", border: "1px solid transparent", borderRadius: "14px",
-    boxShadow: "none", width: "calc(100% - 28px)",
+    backgroundColor: "var(--rj-bubble)",
+    color: "var(--rj-text)",
+    border: "1px solid transparent",
+    borderRadius: "14px",
+    boxShadow: "none",
+    width: "calc(100% - 28px)",
   },
   text: { fontSize: "15px", padding: "11px 48px 11px 14px", color: "var(--rj-text)" },
   focus: { border: "1px solid var(--rj-accent)" },

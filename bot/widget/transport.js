@@ -1,7 +1,7 @@
 /** The wire: one conversation over one WebSocket that comes back after every cut.
  *
- * A message is kept in `pending` (and in localStorage) until its reply arrives; after a reconnect it is sent again under
- * the same message_id, which the server answers from its store when it had handled it already: answered exactly once.
+ * A message is kept in `pending` (and in localStorage) until its reply arrives; after a reconnect it is sent again
+ * under the same message_id, which the server answers from its store when it had handled it: answered exactly once.
  *
  * Events: "ready", "typing", "reply" {message_id, replies}, "failure" {message_id, message}, "status" {state}.
  */
@@ -14,7 +14,9 @@ const REFUSED = new Set([401, 403, 404]);
 
 /** 128 random bits; crypto.randomUUID does not exist on plain http. */
 export function messageId() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join(
+    "",
+  );
 }
 
 /** What the server takes for text: no NUL, no half of a surrogate pair. */
@@ -85,7 +87,8 @@ export class Transport extends EventTarget {
   /** Queues a message or a button's payload; returns its message_id. The answer comes as a "reply" event. */
   send({ text, payload, title }) {
     const message_id = messageId();
-    const frame = payload === undefined ? { type: "message", text: wellFormed(text) } : { type: "payload", payload, title };
+    const frame =
+      payload === undefined ? { type: "message", text: wellFormed(text) } : { type: "payload", payload, title };
     const message = { ...frame, message_id };
     this.pending.push(message);
     this.memory.save();

@@ -49,8 +49,18 @@ class Widget {
 
   #panel() {
     this.status = element("span", { class: "status", role: "status", "data-state": "offline" }, "Connecting…");
-    const names = element("div", { class: "names" }, element("h2", { class: "title" }, this.options.title), this.status);
-    const restart = element("button", { type: "button", class: "icon-button", title: "Start over", "aria-label": "Start over" });
+    const names = element(
+      "div",
+      { class: "names" },
+      element("h2", { class: "title" }, this.options.title),
+      this.status,
+    );
+    const restart = element("button", {
+      type: "button",
+      class: "icon-button",
+      title: "Start over",
+      "aria-label": "Start over",
+    });
     restart.append(icon("restart"));
     restart.addEventListener("click", () => this.chat?.restart());
     const avatar = element("span", { class: "avatar", "aria-hidden": "true" }, icon("chat"));
@@ -67,7 +77,11 @@ class Widget {
   }
 
   #closeButton() {
-    const button = element("button", { type: "button", class: "icon-button", "aria-label": "Close chat" }, icon("close"));
+    const button = element(
+      "button",
+      { type: "button", class: "icon-button", "aria-label": "Close chat" },
+      icon("close"),
+    );
     button.addEventListener("click", () => this.close());
     return button;
   }

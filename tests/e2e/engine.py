@@ -12,7 +12,17 @@ import json
 from typing import Any
 
 from memory.conversation import Conversation
-from memory.dialogue import BotResponse, Button, Decision, DialogueAct, Entity, NLUResult, ScoredAct, SystemAct, UserMessage
+from memory.dialogue import (
+    BotResponse,
+    Button,
+    Decision,
+    DialogueAct,
+    Entity,
+    NLUResult,
+    ScoredAct,
+    SystemAct,
+    UserMessage,
+)
 from memory.events import BotUttered, Decided, Event, UserUttered
 from memory.ontology import Ontology
 

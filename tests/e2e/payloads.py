@@ -16,7 +16,8 @@ _TAGS = (
     "meta http-equiv=refresh content=0;url=javascript:{s}", "style onload={s}", "img src=https://evil.invalid/x.png",
     "svg><animate onbegin={s} attributeName=x dur=1s", "svg><set onbegin={s}", "picture><source srcset=x onerror={s}",
     "div style=animation-name:x onanimationstart={s}", "p onpointerenter={s}", "template><script>{s}</script",
-    "noscript><p title='</noscript><img src=x onerror={s}>'", "math><mtext></form><form><mglyph><style></math><img src=x onerror={s}",
+    "noscript><p title='</noscript><img src=x onerror={s}>'",
+    "math><mtext></form><form><mglyph><style></math><img src=x onerror={s}",
     "svg><style><img src=x onerror={s}>", "table background=javascript:{s}", "isindex action=javascript:{s} type=image",
 )  # fmt: skip
 
@@ -43,10 +44,12 @@ _TEMPLATES = (
     "&lt;script&gt;hit()&lt;/script&gt;", "\u2028<script>hit()</script>", "<scr<script>ipt>hit()</scr</script>ipt>",
     "<<SCRIPT>hit();//<</SCRIPT>", "<img/src='x'/onerror='hit()'>", "<IMG SRC=x ONERROR=hit()>",
     "<img src=x onerror\x00=hit()>", "<img src=x:x onerror=hit()", "&lt;img src=x onerror=hit()&gt;",
-    '<p class="deep-chat-button deep-chat-suggestion-button">hit()</p>', '<deep-chat connect=\'{"url":"//evil.invalid"}\'></deep-chat>',
+    '<p class="deep-chat-button deep-chat-suggestion-button">hit()</p>',
+    '<deep-chat connect=\'{"url":"//evil.invalid"}\'></deep-chat>',
     '<deep-chat introMessage=\'{"html":"<img src=x onerror=hit()>"}\'></deep-chat>', "__proto__", "constructor",
     "$$\\href{javascript:hit()}{x}$$", "```html\n<img src=x onerror=hit()>\n```", "<!--<img src=x onerror=hit()>-->",
-    "<![CDATA[<img src=x onerror=hit()>]]>", "<?xml-stylesheet href=javascript:hit()?>", "\u202e<img src=x onerror=hit()>",
+    "<![CDATA[<img src=x onerror=hit()>]]>", "<?xml-stylesheet href=javascript:hit()?>",
+    "\u202e<img src=x onerror=hit()>",
 )  # fmt: skip
 
 

@@ -144,9 +144,7 @@ def test_refused_message_says_so_and_the_chat_goes_on(server: Server, watched: W
 
 
 @pytest.mark.parametrize("reload", [False, True], ids=["stays", "reloads"])
-def test_message_typed_while_the_server_is_down_is_answered_once(
-    tmp_path: Path, context: Any, reload: bool
-) -> None:
+def test_message_typed_while_the_server_is_down_is_answered_once(tmp_path: Path, context: Any, reload: bool) -> None:
     server = Server(tmp_path / "events.sqlite3")
     server.start()
     try:

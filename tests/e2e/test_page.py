@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,43 +11,9 @@ import pytest
 from tests.e2e.chat_page import open_chat, reply, say, wait_for_answers
 from tests.e2e.conftest import Server, Watched
 
-NAMELESS = """() => {
-  const bad = [];
-  const name = (node, root) => {
-    const ids = (node.getAttribute("aria-labelledby") ?? "").split(/\\s+/).filter(Boolean);
-    const labelled = ids.map((id) => root.getElementById(id)?.textContent ?? "").join(" ");
-    const label = node.labels?.[0]?.textContent ?? "";
-    return (node.getAttribute("aria-label") || labelled || label || node.textContent || node.getAttribute("title") || "").trim();
-  };
-  const walk = (root) => {
-    for (const node of root.querySelectorAll("a, button, input, [role=button], [role=textbox], [role=region], [role=log], section")) {
-      const visible = node.getClientRects().length > 0;
-      const needed = node.localName !== "section" || node.hasAttribute("role");
-      if (visible && needed && !name(node, root)) bad.push(node.outerHTML.slice(0, 120));
-    }
-    for (const node of root.querySelectorAll("img:not([alt])")) bad.push(node.outerHTML.slice(0, 120));
-    for (const node of root.querySelectorAll("*")) if (node.shadowRoot) walk(node.shadowRoot);
-  };
-  walk(document);
-  const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
-  if (new Set(ids).size !== ids.length) bad.push("duplicate ids");
-  if (document.querySelectorAll("h1").length !== 1) bad.push("there must be exactly one h1");
-  if (!document.documentElement.lang) bad.push("no language");
-  return bad;
-}"""
-
-CONTRAST = """(node) => {
-  const luminance = (color) => {
-    const [r, g, b] = color.match(/[\\d.]+/g).map(Number).map((c) => ((c /= 255), c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const style = getComputedStyle(node);
-  let back = node;
-  const transparent = (n) => /, 0\\)$|transparent/.test(getComputedStyle(n).backgroundColor);
-  while (transparent(back)) back = back.parentElement ?? back.getRootNode().host;
-  const [a, b] = [luminance(style.color), luminance(getComputedStyle(back).backgroundColor)].sort((x, y) => y - x);
-  return (a + 0.05) / (b + 0.05);
-}"""
+HERE = Path(__file__).parent
+NAMELESS = (HERE / "nameless.js").read_text(encoding="utf-8")
+CONTRAST = (HERE / "contrast.js").read_text(encoding="utf-8")
 
 
 def test_everything_has_a_name(server: Server, watched: Watched) -> None:
