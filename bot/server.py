@@ -16,12 +16,13 @@ from importlib import metadata
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
-from fastapi.middleware.cors import CORSMiddleware
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.auth import ConversationTokens, load_secret
@@ -29,7 +30,7 @@ from bot.channels.access import Access
 from bot.channels.inspector import Inspector
 from bot.channels.pages import Pages, SecurityHeaders
 from bot.channels.rest import RestChannel
-from bot.channels.status import Parse, Status, describe
+from bot.channels.status import Parse, Status
 from bot.channels.turns import Turns
 from bot.channels.websocket import WidgetChannel
 from bot.conversations import Conversations
@@ -56,7 +57,7 @@ def create_app(
     model: str = "",
     version: str = "",
     actions: Sequence[str] = (),
-) -> FastAPI:
+) -> Starlette:
     """The application.
 
     Args:
@@ -73,16 +74,26 @@ def create_app(
         SecretError: the secret file can't be used.
     """
     model, version = model or title, version or installed_version()
-    tokens = tokens or _tokens(settings)
-    access, turns, pages = Access(settings, tokens), Turns(conversations, settings), Pages()
-    rest, widget = RestChannel(turns, access), WidgetChannel(turns, access)
-    inspector, status = Inspector(conversations, access, actions), Status(conversations, access, parse, model, version)
-    app = FastAPI(
-        title=title,
-        version=version,
-        docs_url=None,
-        redoc_url=None,
-        lifespan=_closing(conversations),
+    access, turns = Access(settings, tokens or _tokens(settings)), Turns(conversations, settings)
+    routes = [
+        *_channels(RestChannel(turns, access), WidgetChannel(turns, access)),
+        *_operations(Status(conversations, access, parse, title, model, version)),
+        *_inspector(Inspector(conversations, access, actions)),
+        *_pages(Pages()),
+    ]
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.allowed_origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type"],
+    )
+    return Starlette(
+        routes=routes,
+        middleware=[
+            Middleware(AccessLog, everything=settings.access_log),
+            Middleware(SecurityHeaders, frame_ancestors=settings.frame_ancestors),
+            *([cors] if settings.allowed_origins else []),
+        ],
         exception_handlers={
             Refusal: _refused,
             HTTPException: _not_found,
@@ -90,40 +101,49 @@ def create_app(
             StoreUnavailable: _store_failed,
             Exception: _broken,
         },
-        routes=[
-            _route("POST", "/webhooks/rest/webhook", rest.webhook),
-            _route("GET", "/webhooks/rest/", rest.health),
-            _route("POST", "/model/parse", status.parse),
-            _route("GET", "/conversations/{conversation}/tracker", status.tracker),
-            _route("GET", "/health", status.health),
-            _route("GET", "/metrics", status.metrics),
-            _route("GET", "/version", status.version),
-            _route("GET", "/status", status.status),
-            _route("POST", "/conversations", widget.create),
-            _route("GET", "/conversations/{conversation}/messages", widget.history),
-            _route("POST", "/feedback", widget.feedback),
-            WebSocketRoute("/ws", widget.socket),
-            _route("GET", "/inspect/api/conversations", inspector.list),
-            _route("GET", "/inspect/api/conversations/{conversation:path}", inspector.conversation),
-            _route("GET", "/inspect/api/search", inspector.search),
-            _route("GET", "/", pages.index),
-            _route("GET", "/inspect", pages.inspect),
-            _route("GET", "/widget.js", pages.script),
-            _route("GET", "/widget/{path:path}", pages.asset),
-            _route("GET", "/docs", status.docs),
-        ],
+        lifespan=_closing(conversations),
     )
-    app.openapi = lambda: describe(app.routes, title, version)  # type: ignore[method-assign]
-    if settings.allowed_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.allowed_origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type"],
-        )
-    app.add_middleware(SecurityHeaders, frame_ancestors=settings.frame_ancestors)
-    app.add_middleware(AccessLog, everything=settings.access_log)
-    return app
+
+
+def _channels(rest: RestChannel, widget: WidgetChannel) -> list[BaseRoute]:
+    return [
+        _route("POST", "/webhooks/rest/webhook", rest.webhook),
+        _route("GET", "/webhooks/rest/", rest.health),
+        _route("POST", "/conversations", widget.create),
+        _route("GET", "/conversations/{conversation}/messages", widget.history),
+        _route("POST", "/feedback", widget.feedback),
+        WebSocketRoute("/ws", widget.socket),
+    ]
+
+
+def _operations(status: Status) -> list[BaseRoute]:
+    return [
+        _route("POST", "/model/parse", status.parse),
+        _route("GET", "/conversations/{conversation}/tracker", status.tracker),
+        _route("GET", "/health", status.health),
+        _route("GET", "/metrics", status.metrics),
+        _route("GET", "/version", status.version),
+        _route("GET", "/status", status.status),
+        _route("GET", "/docs", status.docs),
+        _route("GET", "/openapi.json", status.openapi),
+    ]
+
+
+def _inspector(inspector: Inspector) -> list[BaseRoute]:
+    return [
+        _route("GET", "/inspect/api/conversations", inspector.list),
+        _route("GET", "/inspect/api/conversations/{conversation}", inspector.conversation),
+        _route("GET", "/inspect/api/search", inspector.search),
+    ]
+
+
+def _pages(pages: Pages) -> list[BaseRoute]:
+    return [
+        _route("GET", "/", pages.index),
+        _route("GET", "/inspect", pages.inspect),
+        _route("GET", "/widget.js", pages.script),
+        _route("GET", "/widget/{path:path}", pages.asset),
+    ]
 
 
 def _tokens(settings: ServerSettings) -> ConversationTokens:
@@ -143,9 +163,9 @@ def _route(method: str, path: str, endpoint: Endpoint) -> Route:
     return Route(path, endpoint, methods=[method])
 
 
-def _closing(conversations: Conversations) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
+def _closing(conversations: Conversations) -> Callable[[Starlette], contextlib.AbstractAsyncContextManager[None]]:
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
         conversations.close()
 

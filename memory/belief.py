@@ -15,10 +15,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from memory.ontology import DISCOURSE_ACTS, METHODS, BoolArray, IntArray, Ontology
-from memory.turn import FLOW, KIND, FloatArray, SystemTurn, UserEvidence
+from memory.turn import FLOW, KIND, FloatArray, SystemTurn, UserEvidence, kind_table
 
 METHOD = {method: m for m, method in enumerate(METHODS)}
-_OFFERS = (KIND["offer"], KIND["alternative"])
+_IS_OFFER = kind_table("offer", "alternative")
+_IS_CONSTRAINT_QUESTION = kind_table("request", "confirm", "select")
+_IS_DECLINABLE = kind_table("reqmore", "answer", "booked")
 
 
 _Rows = TypeVar("_Rows", "BeliefState", SystemTurn)
@@ -105,7 +107,7 @@ def observe_system(ontology: Ontology, state: BeliefState, turn: SystemTurn) -> 
     rows = np.arange(state.batch)
     named = turn.entity >= 0
     offered = state.offered.copy()
-    offering = named & np.isin(turn.kind, _OFFERS)
+    offering = named & _IS_OFFER[turn.kind]
     offered[rows[offering], turn.entity[offering]] = True
     # another venue than the booked one is a new business: it may be booked too
     booked = (state.booked & ~(offering & (turn.entity != state.venue))) | (turn.kind == KIND["booked"])
@@ -170,7 +172,7 @@ def _resolve(ontology: Ontology, state: BeliefState, evidence: UserEvidence) -> 
     inform[rows[confirm], last.value[confirm]] += affirm[confirm]
     deny[rows[confirm], last.value[confirm]] += negate[confirm]
     dontcare_of = ontology.offsets[1:] - 1
-    asked = np.isin(last.kind, (KIND["request"], KIND["confirm"], KIND["select"])) & (last.slot >= 0)
+    asked = _IS_CONSTRAINT_QUESTION[last.kind] & (last.slot >= 0)
     inform[rows[asked], dontcare_of[last.slot[asked]]] += evidence.flow[asked, FLOW["dontcare"]]
     relax = (last.kind == KIND["offer_none"]) & (last.slot >= 0)
     inform[rows[relax], dontcare_of[last.slot[relax]]] += np.maximum(affirm, evidence.flow[:, FLOW["dontcare"]])[relax]
@@ -211,8 +213,8 @@ def _method(state: BeliefState, evidence: UserEvidence, said: FloatArray) -> Flo
     flow, last = evidence.flow, state.last
     new = np.zeros_like(state.method)
     after_offer = (state.venue >= 0) & (state.venue_confidence > 0)
-    rejected = np.isin(last.kind, _OFFERS) * flow[:, FLOW["negate"]] * np.clip(1 - said, 0, 1)
-    declined = np.isin(last.kind, (KIND["reqmore"], KIND["answer"], KIND["booked"])) * flow[:, FLOW["negate"]]
+    rejected = _IS_OFFER[last.kind] * flow[:, FLOW["negate"]] * np.clip(1 - said, 0, 1)
+    declined = _IS_DECLINABLE[last.kind] * flow[:, FLOW["negate"]]
     booking = np.maximum(flow[:, FLOW["book"]], evidence.open_confidence.max(axis=1, initial=0.0))
     new[:, METHOD["finished"]] = np.maximum(flow[:, FLOW["bye"]], declined)
     new[:, METHOD["restart"]] = flow[:, FLOW["restart"]]

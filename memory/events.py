@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from memory.dialogue import BotResponse, Button, Decision, DialogueAct, Entity, NLUResult, ScoredAct, SystemAct
@@ -80,9 +80,17 @@ _TYPES: dict[str, type[Any]] = {
 
 
 def event_to_json(event: Event) -> str:
-    """A canonical single-line JSON object with the event's ``type`` first."""
-    body = {"type": type(event).__name__, **_finite(asdict(event))}
-    return json.dumps(body, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    """A canonical single-line JSON object with the event's ``type`` first; NaN (masked action values) becomes null."""
+    if isinstance(event, Decided):
+        values: Any = tuple(None if math.isnan(value) else value for value in event.decision.values)
+        event = replace(event, decision=replace(event.decision, values=values))
+    body = {"type": type(event).__name__, **_fields(event)}
+    return json.dumps(body, default=_fields, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """One level of a dataclass with slots; the encoder asks again for what is inside (asdict copies everything)."""
+    return {name: getattr(value, name) for name in value.__slots__}
 
 
 def event_from_json(text: str) -> Event:
@@ -95,14 +103,6 @@ def event_from_json(text: str) -> Event:
         return _REVIVE.get(cls, lambda b: cls(**b))(body)  # type: ignore[no-any-return]
     except (KeyError, TypeError) as error:
         raise ValueError(f"broken {cls.__name__} event: {error}") from None
-
-
-def _finite(body: dict[str, Any]) -> dict[str, Any]:
-    """JSON has no NaN: masked action values become null."""
-    decision = body.get("decision")
-    if decision is not None:
-        decision["values"] = [None if math.isnan(value) else value for value in decision["values"]]
-    return body
 
 
 def _user(body: dict[str, Any]) -> UserUttered:

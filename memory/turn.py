@@ -25,6 +25,12 @@ KIND = {kind: k for k, kind in enumerate(SYSTEM_KINDS)}
 OPEN_KINDS = ("request_open", "booking_failed")
 """Kinds whose ``slot`` is an open slot: the one asked for, or the one whose value can't be booked."""
 
+
+def kind_table(*kinds: str) -> BoolArray:
+    """(SYSTEM_KINDS,) lookup table: ``table[turn.kind]`` tells where a turn is one of ``kinds`` (np.isin is slow)."""
+    return np.array([kind in kinds for kind in SYSTEM_KINDS])
+
+
 FLOW_ACTS = (
     "hello", "bye", "thankyou", "ack", "affirm", "negate", "dontcare", "reqalts", "book", "cancel", "repeat",
     "restart", "silence",

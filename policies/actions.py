@@ -12,7 +12,7 @@ import numpy as np
 
 from memory.belief import METHOD, BeliefState, top_values
 from memory.ontology import BoolArray, IntArray, Ontology
-from memory.turn import KIND, FloatArray, SystemTurn
+from memory.turn import KIND, FloatArray, SystemTurn, kind_table
 from policies.matching import ACCEPT, EntityMatcher, first_true
 
 
@@ -119,13 +119,13 @@ class ActionSpace:
         turn = SystemTurn(kind, slot, turn.value, turn.other, turn.entity, turn.answered)
         self._ground_values(belief, turn)
         self._ground_offers(belief, turn, score)
-        about_venue = np.isin(kind, _ABOUT_VENUE)
+        about_venue = _ABOUT_VENUE[kind]
         turn.entity[about_venue] = belief.venue[about_venue]
         self._ground_answers(belief, turn)
         return turn
 
     def _ground_values(self, belief: BeliefState, turn: SystemTurn) -> None:
-        doubted = np.flatnonzero(np.isin(turn.kind, (KIND["confirm"], KIND["select"])))
+        doubted = np.flatnonzero(_DOUBTING[turn.kind])
         if not len(doubted):
             return
         slot = turn.slot[doubted]
@@ -134,7 +134,7 @@ class ActionSpace:
         turn.other[doubted] = np.where(turn.kind[doubted] == KIND["select"], second, -1)
 
     def _ground_offers(self, belief: BeliefState, turn: SystemTurn, score: FloatArray | None) -> None:
-        rows = np.flatnonzero(np.isin(turn.kind, _OFFERS))
+        rows = np.flatnonzero(_OFFERS[turn.kind])
         if not len(rows):
             return
         wanted = self.matcher.accepted(belief, self.thresholds.accept)[rows]
@@ -159,9 +159,10 @@ class ActionSpace:
         unsure = (turn.kind == KIND["answer"]) & ~asked.any(axis=1)
         rows = np.flatnonzero(unsure & (belief.requested.max(axis=1, initial=0.0) > self.thresholds.heard))
         asked[rows, np.argmax(belief.requested[rows], axis=1)] = True
-        turn.answered[:] = asked & (turn.entity >= 0)[:, None] & np.isin(turn.kind, _TELLING)[:, None]
+        turn.answered[:] = asked & (turn.entity >= 0)[:, None] & _TELLING[turn.kind][:, None]
 
 
-_OFFERS = (KIND["offer"], KIND["alternative"])
-_TELLING = (*_OFFERS, KIND["answer"])
-_ABOUT_VENUE = (KIND["answer"], KIND["request_open"], KIND["confirm_booking"], KIND["booked"])
+_DOUBTING = kind_table("confirm", "select")
+_OFFERS = kind_table("offer", "alternative")
+_TELLING = kind_table("offer", "alternative", "answer")
+_ABOUT_VENUE = kind_table("answer", "request_open", "confirm_booking", "booked")

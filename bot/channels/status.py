@@ -28,10 +28,13 @@ INCLUDE_EVENTS = ("ALL", "APPLIED", "AFTER_RESTART", "NONE")
 class Status:
     """Everything that is not a conversation."""
 
-    def __init__(self, conversations: Conversations, access: Access, parse: Parse, model: str, version: str) -> None:
+    def __init__(
+        self, conversations: Conversations, access: Access, parse: Parse, title: str, model: str, version: str
+    ) -> None:
         self._conversations = conversations
         self._access = access
         self._parse = parse
+        self._title = title
         self._model = model
         self._version = version
 
@@ -76,7 +79,11 @@ class Status:
 
     async def docs(self, request: Request) -> Response:
         """This API as one page."""
-        return api_page(request.app.openapi())
+        return api_page(describe(request.app.routes, self._title, self._version))
+
+    async def openapi(self, request: Request) -> Response:
+        """This API for machines."""
+        return json_response(describe(request.app.routes, self._title, self._version))
 
 
 _BODIES: dict[str, dict[str, Any]] = {

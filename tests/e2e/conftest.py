@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,13 +16,13 @@ from typing import Any
 import pytest
 
 from bot import widget_build
+from tests.browser import find_browser
 
 ROOT = Path(__file__).parents[2]
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--force-color-profile=srgb",
 )  # fmt: skip
-CANDIDATES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 START_SECONDS = 30.0
 
 WATCH = """
@@ -88,12 +86,6 @@ class Server:
                 self.kill()
 
 
-def browser_path() -> str | None:
-    """REJOINDER_BROWSER, or any Chromium on the path; None lets playwright use its own."""
-    given = os.environ.get("REJOINDER_BROWSER")
-    return given or next((found for name in CANDIDATES if (found := shutil.which(name))), None)
-
-
 @pytest.fixture(scope="session")
 def vendored() -> None:
     """deep-chat is in place; fetched when it is missing."""
@@ -106,11 +98,11 @@ def vendored() -> None:
 @pytest.fixture(scope="session")
 def browser(vendored: None) -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api")
+    path = find_browser()
+    if path is None:
+        pytest.skip("no browser: run `python -m tests.browser`, or name one in REJOINDER_BROWSER")
     with playwright.sync_playwright() as session:
-        try:
-            browser = session.chromium.launch(executable_path=browser_path(), headless=True, args=list(FLAGS))
-        except playwright.Error as error:
-            pytest.skip(f"no Chromium found: install one or set REJOINDER_BROWSER ({str(error).splitlines()[0]})")
+        browser = session.chromium.launch(executable_path=path, headless=True, args=list(FLAGS))
         yield browser
         browser.close()
 

@@ -20,7 +20,8 @@ from tests.e2e.conftest import ROOT, Server, free_port
 
 WRITE = os.environ.get("REJOINDER_SCREENSHOTS") == "1"
 IMAGES = ROOT / "docs" / "images"
-MODEL = ROOT / "models" / "restaurants" / "policy" / "manifest.json"
+MODELS = Path(os.environ.get("REJOINDER_MODELS", ROOT / "models"))
+MODEL = MODELS / "restaurants" / "policy" / "manifest.json"
 SIZE = {"width": 1280, "height": 800}
 START_SECONDS = 60.0
 SAID = (
@@ -38,7 +39,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("real")
     config = folder / "config.yml"
     config.write_text(
-        f"assistant: {ROOT / 'assistants' / 'restaurants'}\nmodels: {ROOT / 'models'}\ndata: {folder / 'data'}\n"
+        f"assistant: {ROOT / 'assistants' / 'restaurants'}\nmodels: {MODELS}\ndata: {folder / 'data'}\n"
     )
     port = free_port()
     command = [sys.executable, "-m", "bot", "serve", "--config", str(config), "--port", str(port)]

@@ -34,10 +34,16 @@ class ServerProcess:
             self.kill()
             raise AssertionError(f"the server did not start: {line!r} {''.join(self.errors)}")
         self.port = int(found[1])
+        self.pid = self._server_pid() if prefix else self.process.pid
 
     def _collect(self) -> None:
         assert self.process.stderr is not None
         self.errors.extend(self.process.stderr)
+
+    def _server_pid(self) -> int:
+        """Under a tracer the server is its child; signals must reach it and not the tracer."""
+        pid = self.process.pid
+        return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
     @property
     def stderr(self) -> str:
@@ -45,12 +51,12 @@ class ServerProcess:
 
     def kill(self) -> None:
         """SIGKILL: nothing is flushed."""
-        self.process.kill()
+        os.kill(getattr(self, "pid", self.process.pid), signal.SIGKILL)
         self._wait(10)
 
     def stop(self) -> int:
         """SIGTERM; returns the exit code."""
-        self.process.send_signal(signal.SIGTERM)
+        os.kill(self.pid, signal.SIGTERM)
         return self._wait(20)
 
     def _wait(self, seconds: float) -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
 import time
@@ -59,7 +61,7 @@ async def one_cycle(server: ServerProcess, cycle: int, ledger: Ledger, seconds: 
     stop = asyncio.Event()
     work = asyncio.ensure_future(load(server.port, cycle, ledger, stop))
     await asyncio.sleep(seconds)
-    server.process.kill()
+    os.kill(server.pid, signal.SIGKILL)
     stop.set()
     await work
 
@@ -69,7 +71,7 @@ def kill_cycles(db: Path, cycles: int, *options: str) -> Ledger:
     ledger, rng = Ledger(), random.Random(3)
     for cycle in range(cycles):
         with ServerProcess(db, *options) as server:
-            asyncio.run(one_cycle(server, cycle, ledger, rng.uniform(0.05, 0.35)))
+            asyncio.run(one_cycle(server, cycle, ledger, rng.uniform(0.1, 0.5)))
             server.kill()
     return ledger
 
@@ -151,10 +153,15 @@ def synced_commits(tmp_path: Path, *options: str) -> tuple[int, int]:
         client.close()
 
     with ServerProcess(tmp_path / "log.sqlite3", *options, prefix=prefix) as server:
+        before = wal_flushes(trace)
         asyncio.run(talk(server.port))
-        flushes = len(re.findall(r"f(?:data)?sync\(\d+<[^>]*-wal>", trace.read_text()))
+        flushes = wal_flushes(trace) - before
         server.stop()
     return 20, flushes
+
+
+def wal_flushes(trace: Path) -> int:
+    return len(re.findall(r"f(?:data)?sync\(\d+<[^>]*-wal>", trace.read_text()))
 
 
 def can_trace() -> bool:
