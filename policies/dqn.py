@@ -27,8 +27,8 @@ class DQNConfig:
     """Everything a run depends on; two runs with equal settings give equal weights on one machine.
 
     ``steps`` of ``num_envs`` parallel environments, the first ``spike_steps`` of them acted by the teacher, then
-    ``pretrain_updates`` gradient steps, from then on ``updates_per_step`` each step. ``reward_scale`` multiplies
-    rewards inside the learner. ``epsilon`` falls linearly from ``epsilon_start`` to ``epsilon_end`` over the first
+    ``pretrain_updates`` gradient steps, from then on ``updates_per_step`` each step. ``margin``
+    is that of imitating the teacher during pretraining (0: none). ``reward_scale`` multiplies rewards inside the learner. ``epsilon`` falls linearly from ``epsilon_start`` to ``epsilon_end`` over the first
     ``epsilon_fraction`` of the steps after spiking, the learning rate linearly to ``learning_rate_end``. ``tau``
     moves the target network at each update. ``evaluate_every`` steps.
     """
@@ -37,6 +37,7 @@ class DQNConfig:
     num_envs: int = 128
     spike_steps: int = 250
     pretrain_updates: int = 1000
+    margin: float = 0.05
     updates_per_step: int = 3
     batch_size: int = 256
     capacity: int = 150_000
@@ -89,14 +90,22 @@ class DQN:
         roll = rng.random(len(masks)) < epsilon
         return np.where(roll, random_actions(masks, rng), greedy).astype(np.int32)
 
-    def update(self, batch: Batch, progress: float = 0.0) -> float:
-        """One gradient step on the Huber loss; returns it. FloatingPointError when it is not finite."""
+    def update(self, batch: Batch, progress: float = 0.0, margin: float = 0.0) -> float:
+        """One gradient step; returns the loss. FloatingPointError when it is not finite.
+
+        Huber loss to the targets; with a ``margin`` also the large-margin loss of Hester et al. 2018, which puts the
+        batch's actions (then the teacher's) that far above all others.
+        """
         c = self.config
         for group in self.optimizer.param_groups:
             group["lr"] = c.learning_rate + progress * (c.learning_rate_end - c.learning_rate)
-        chosen = self.network(torch.from_numpy(batch.features))
-        chosen = chosen.gather(1, torch.from_numpy(batch.actions.astype(np.int64))[:, None])[:, 0]
-        loss = nn.functional.smooth_l1_loss(chosen, self.targets(batch))
+        values = self.network(torch.from_numpy(batch.features))
+        actions = torch.from_numpy(batch.actions.astype(np.int64))[:, None]
+        chosen = values.gather(1, actions)
+        loss = nn.functional.smooth_l1_loss(chosen[:, 0], self.targets(batch))
+        if margin:
+            raised = values + margin * torch.ones_like(values).scatter_(1, actions, 0.0)
+            loss = loss + (raised.amax(dim=1) - chosen[:, 0]).mean()
         if not torch.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss.item()} at update {self.updates}: a reward or feature is bad")
         self.optimizer.zero_grad()

@@ -66,7 +66,8 @@ def train_dqn(
 ) -> TrainingResult:
     """Train from scratch; deterministic for a configuration, an environment and a torch version.
 
-    ``teacher`` gives the environments' actions during spiking (default: random allowed ones). Each evaluation is
+    ``teacher`` gives the environments' actions during spiking (default: random allowed ones). Truncation counts as an
+    end, so values are those of the game with its turn limit. Each evaluation is
     appended to ``metrics`` as a JSON line and reported to ``progress``. Ctrl-C ends training early and returns the
     best network so far.
     """
@@ -87,7 +88,11 @@ def train_dqn(
             following, reward, terminated, truncated, _ = env.step(actions)
             replay.add(features, masks, actions, scale * reward, terminated | truncated)
             features, masks = following, env.action_masks()
-            for _ in range(_updates(config, step)):
+            if step == _first_update(config):
+                margin = config.margin if teacher is not None else 0.0
+                for _ in range(config.pretrain_updates):
+                    learner.update(replay.sample(config.batch_size, rng), 0.0, margin)
+            for _ in range(config.updates_per_step if step >= _first_update(config) else 0):
                 record.losses.append(learner.update(replay.sample(config.batch_size, rng), config.progress(step)))
             if not spiking and (step + 1) % config.evaluate_every == 0:
                 record.take(step + 1)
@@ -98,12 +103,9 @@ def train_dqn(
     return record.result
 
 
-def _updates(config: DQNConfig, step: int) -> int:
-    """Gradient steps after environment step ``step``; truncation counts as an end, so no state is bootstrapped past."""
-    if step < config.spike_steps or step < config.n_step + 1:
-        return 0
-    first = max(config.spike_steps, config.n_step + 1)
-    return config.updates_per_step + (config.pretrain_updates if step == first else 0)
+def _first_update(config: DQNConfig) -> int:
+    """The environment step after which learning begins: spiking is over and the replay can be sampled."""
+    return max(config.spike_steps, config.n_step + 1)
 
 
 class _Record:

@@ -1,0 +1,78 @@
+"""What all tests share: the default assistant, and one model of it, trained once and kept until its inputs change."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot.assistant import Assistant, load_assistant
+from bot.config import Config
+
+ROOT = Path(__file__).parents[1]
+POLICY_STEPS = 1000
+"""Steps of the tests' policy training: a third of the default, enough to be on a par with the rules."""
+
+
+@pytest.fixture(scope="session")
+def assistant() -> Assistant:
+    """The restaurants assistant."""
+    return load_assistant(ROOT / "assistants" / "restaurants")
+
+
+@pytest.fixture(scope="session")
+def models() -> Path:
+    """The models folder with a trained restaurants model.
+
+    A model that `make serve` or an earlier run trained from the same files is taken as it is.
+    """
+    folder = ROOT / "build" / "test-models"
+    marker, wanted = folder / "inputs.sha256", _inputs()
+    if not marker.exists() or marker.read_text() != wanted:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        config = folder / "config.yml"
+        config.write_text(f"assistant: {ROOT / 'assistants' / 'restaurants'}\nmodels: {folder}\n")
+        command = [
+            sys.executable,
+            "-m",
+            "bot",
+            "train",
+            "--config",
+            str(config),
+            "--steps",
+            str(POLICY_STEPS),
+            "--json",
+        ]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ, check=False)
+        assert done.returncode == 0, done.stderr
+        (folder / "report.json").write_text(done.stdout)
+        marker.write_text(wanted)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model_dir(models: Path) -> Path:
+    """The trained restaurants model."""
+    return models / "restaurants"
+
+
+@pytest.fixture
+def config(models: Path, tmp_path: Path) -> Config:
+    """A configuration with the trained model and a database of its own."""
+    return Config(assistant=ROOT / "assistants" / "restaurants", models=models, data=tmp_path / "data")
+
+
+def _inputs() -> str:
+    """Hash of everything that training reads or runs."""
+    digest = hashlib.sha256()
+    folders = ("memory", "policies", "simulator", "bot/nlu", "assistants")
+    files = [p for f in folders for p in (ROOT / f).rglob("*") if p.suffix in (".py", ".yml", ".csv")]
+    for path in sorted([*files, *(ROOT / "bot").glob("assistant*.py"), ROOT / "bot/commands/train.py"]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
