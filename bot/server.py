@@ -132,7 +132,7 @@ def _operations(status: Status) -> list[BaseRoute]:
 def _inspector(inspector: Inspector) -> list[BaseRoute]:
     return [
         _route("GET", "/inspect/api/conversations", inspector.list),
-        _route("GET", "/inspect/api/conversations/{conversation}", inspector.conversation),
+        _route("GET", "/inspect/api/conversations/{conversation:path}", inspector.conversation),
         _route("GET", "/inspect/api/search", inspector.search),
     ]
 

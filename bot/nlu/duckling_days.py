@@ -57,7 +57,7 @@ _FEASTS = {
     "valentine's": (2, 14),
 }  # fmt: skip
 _FEAST = re.compile(rf"\b(?:{'|'.join(sorted(_FEASTS, key=len, reverse=True))})")
-_WORD = re.compile(r"\b[a-z]{5,11}\b")
+_WORD = re.compile(r"\b[a-z]{6,11}\b")
 _FUZZY = (*WEEKDAYS, "tomorrow", "tonight")
 _NOT_TYPOS = frozenset(("today", "toward", "towards", "borrow", "sundays", "sundae", "insight", "freddy", "friendly"))
 
@@ -82,6 +82,8 @@ def find_days(text: str, today: date, *, bare: bool) -> list[Span]:
         add(match.start(), match.end(), (today + timedelta(days=days)).isoformat())
     _named(text, add, bare=bare)
     for match in _THE_NTH.finditer(text):
+        if not (bare or match["d"][0].isdigit() or match[0].startswith(("on ", "for "))):
+            continue  # "the second" is rather one of several
         add(match.start(), match.end(), _next_nth(today, _day_number(match["d"])))
     if bare:
         for match in re.finditer(r"\b(\d{1,2})(?:st|nd|rd|th)\b", text):

@@ -32,7 +32,7 @@ NUMBER = rf"(?:half a dozen|a dozen|a couple(?: of)?|couple of|a pair|{_TENS_ONE
 
 _PEOPLE = (
     r"(?:people|peoples|persons?|peple|poeple|ppl|pax|guests?|diners?|adults?|grown[- ]?ups?|friends|mates|colleagues|heads?|folks|covers|"
-    r"seats|chairs|places|men|women|ladies|guys|of us|in (?:total|all|our party|my party|the party)|altogether)"
+    r"seats|chairs|men|women|ladies|guys|of us|in (?:total|all|our party|my party|the party)|altogether)"
 )
 _AGE = r"(?:kids?|child(?:ren)?|babies|baby|toddlers?|little ones?|teenagers?|infants?)"
 _NOT_MORE = r"(?![\d:.,]*\d|\s*(?:am|pm|a\.m|p\.m|o'?clock|ish|th|st|nd|rd|thirty|fifteen|minutes|mins|hours?|days?|weeks?|pounds|quid|euros?|%|past|to \w|in the (?:evening|afternoon|morning))\b|:)"
@@ -50,7 +50,7 @@ _ALONE = re.compile(
 )
 _PAIR = re.compile(
     rf"\b(?:(?:just )?(?:me|myself|i) (?:and|plus|with|&) (?:my|a|the|one) {_COMPANION}|my {_COMPANION} and (?:me|i|myself)|"
-    rf"(?:the|just the|both|us) (?:two|both) of us|both of us|us two|(?:me|i) and (?:one other|another)|a couple|the pair of us)\b"
+    rf"(?:the|just the|both|us) (?:two|both) of us|both of us|us two|(?:me|i) and (?:one other|another)|a couple(?! of)|the pair of us)\b"
 )
 _BARE = re.compile(rf"(?<![\d:.,/-])\b({NUMBER})\b(?![\d:.,/-]*\d)")
 _ORDINAL = re.compile(rf"\b(?:{'|'.join(sorted(ORDINAL_WORDS, key=len, reverse=True))}|(\d{{1,3}})(?:st|nd|rd|th))\b")
@@ -71,10 +71,14 @@ def number(words: str) -> int:
 
 def find_numbers(text: str) -> Iterator[Span]:
     """Whole numbers and ordinals of lower-case ``text``."""
+    ordinals = []
     for match in _ORDINAL.finditer(text):
         value = int(match[1]) if match[1] else ORDINAL_WORDS[match[0]]
+        ordinals.append(match.end())
         yield match.start(), match.end(), str(value)
     for match in _BARE.finditer(text):
+        if match.start() - 1 in ordinals and match[1] == "one":
+            continue  # "the first one"
         yield match.start(), match.end(), str(number(match[1]))
 
 

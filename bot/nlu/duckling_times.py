@@ -24,7 +24,7 @@ _MERIDIEM = re.compile(
 )
 _MERIDIEM_4 = re.compile(r"(?<![\d:.,/-])\b(?P<h>1[0-2]|0?[1-9])(?P<m>[0-5]\d)\s?(?P<half>a\.?m\b\.?|p\.?m\b\.?)")
 _PAST = re.compile(
-    rf"\b(?:at |a )?(?P<n>half|quarter|{NUMBER})(?: minutes| mins)?(?: an?)? ?(?P<dir>past|to|after|before|till) (?P<h>{_HOUR})\b(?![:.]\d)(?!\s*(?:people|ppl|persons|of us|guests)){_HALF}"
+    rf"\b(?:at |a )?(?P<n>half|quarter|{NUMBER})(?: minutes| mins)?(?: an?)?[ -]?(?P<dir>past|to|after|before|till) (?P<h>{_HOUR})(?:ish)?\b(?![:.]\d)(?!\s*(?:people|ppl|persons|of us|guests)){_HALF}"
 )
 _HALF_EIGHT = re.compile(rf"\bhalf[- ](?P<h>{_HOUR})\b(?![:.]\d){_HALF}")
 _WORDED = re.compile(
@@ -33,7 +33,7 @@ _WORDED = re.compile(
 _ISH = re.compile(rf"(?<![\d:.,/-])\b(?P<h>{_HOUR})(?:[:.](?P<m>[0-5]\d))?\s?-?ish\b{_HALF}")
 _SHARP = re.compile(rf"(?<![\d:.,/-])\b(?P<h>{_HOUR}){_OCLOCK}(?!\w){_HALF}")
 _FRAMED = re.compile(
-    rf"\b(?:at|@|around|about|by|from|after|before|circa|approximately|say|until|till|towards?|near(?:er)?|make it|time[:,]?|time is|time to|for) "
+    rf"(?:@|\b(?:at|around|about|by|from|after|before|circa|approximately|say|until|till|towards?|near(?:er)?|make it|time[:,]?|time is|time to|for)) ?"
     rf"(?:around |about |like |say |roughly )?(?P<h>{_HOUR})\b(?![:.,]?\d)(?!\s*(?:people|persons?|ppl|pax|guests|adults|of us|friends|diners|minutes|mins|days|%|pounds|quid|euro|-|/|th\b|st\b|nd\b|rd\b|\w+ (?:street|road|lane)))"
     rf"{_HALF}"
 )
@@ -56,9 +56,11 @@ def find_times(text: str, *, bare: bool) -> list[Span]:
         for match in pattern.finditer(text):
             start, end = match.span()
             if pattern is _FRAMED:
-                if match[0].startswith("for ") and not bare and not _told_part(match):
+                if match[0].startswith("for ") and not bare:
                     continue
                 start = match.start("h")
+            elif pattern is _MERIDIEM and not bare and not match["half"] and text[:start].endswith("for "):
+                continue  # "for four tonight" are people
             elif text[start:end].startswith(("at ", "a ")):
                 start += text[start:end].index(" ") + 1
             value = _value(match)
@@ -67,27 +69,20 @@ def find_times(text: str, *, bare: bool) -> list[Span]:
     return sorted(spans)
 
 
-def _told_part(match: re.Match[str]) -> bool:
-    return bool(match.groupdict().get("half") or match.groupdict().get("part"))
-
-
 def _value(match: re.Match[str]) -> str | None:
     groups = match.groupdict()
     if groups.get("name"):
         return "00:00" if groups["name"] == "midnight" else "12:00"
-    hour = number(groups["h"])
-    minute = _minute(groups)
+    explicit = str(groups["h"]).startswith("0") or match.re is _MILITARY
+    hour = _hour(number(str(groups["h"])), groups.get("half") or groups.get("part") or "", explicit=explicit)
+    minute = 30 if match.re is _HALF_EIGHT else _minute(groups)
     if groups.get("n"):
-        offset = _MINUTES.get(groups["n"]) or number(groups["n"])
+        offset = _MINUTES.get(str(groups["n"])) or number(str(groups["n"]))
         if not 0 < offset < 60:
             return None
-        before = groups["dir"] in ("to", "before", "till")
-        hour, minute = (hour - 1, 60 - offset) if before else (hour, offset)
-    if match.re is _HALF_EIGHT:
-        minute = 30
-    explicit = groups["h"].startswith("0") or match.re is _MILITARY
-    hour = _hour(hour, groups.get("half") or groups.get("part") or "", explicit=explicit)
-    return f"{hour:02d}:{minute:02d}" if 0 <= hour < 24 else None
+        minute = -offset if groups["dir"] in ("to", "before", "till") else offset
+    hour, minute = divmod((60 * hour + minute) % (24 * 60), 60)
+    return f"{hour:02d}:{minute:02d}"
 
 
 def _minute(groups: dict[str, str | None]) -> int:

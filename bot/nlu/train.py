@@ -93,7 +93,10 @@ def train_nlu(
         tell("training the slot tagger", 0.2)
         calibrator, slot_report, evidence = _train_slots(corpus, reader, folder, seed)
         tell("encoding sentences", 0.5)
-        model, intent_report = _train_intents(corpus, encoder, evidence, target_in_scope_loss, seed, tell)
+        answers = [(reader.prepare(clean(a), _REFERENCE), f.id) for f in assistant.faq for a in f.answers]
+        model, intent_report = _train_intents(
+            corpus, answers, encoder, evidence, target_in_scope_loss, seed, tell
+        )
         model.save(folder)
         _save_slots(folder, surfaces, calibrator, _openers(corpus.examples), nouns)
         _save_manifest(folder, assistant, exported)
@@ -217,7 +220,13 @@ def _f1(count: Counter[str]) -> float:
 
 
 def _train_intents(
-    corpus: _Corpus, encoder: Encoder, evidence: list[float], loss: float, seed: int, tell: Progress
+    corpus: _Corpus,
+    answers: list[tuple[Sentence, str]],
+    encoder: Encoder,
+    evidence: list[float],
+    loss: float,
+    seed: int,
+    tell: Progress,
 ) -> tuple[IntentModel, dict[str, Any]]:
     asked = frozenset(corpus.asked)
     chosen = [i for i in range(len(corpus.examples)) if i not in asked]
@@ -238,7 +247,7 @@ def _train_intents(
     temperature = fit_temperature(held_out, targets)
     held_out /= temperature
     head = _fit_head(labels, dense, hashed, targets, temperature)
-    topics, topic_accuracy = _train_topics(examples, dense, hashed, fold)
+    topics, topic_accuracy = _train_topics(examples, dense, hashed, fold, answers, encoder)
     scope_rows = scope_features(labels, held_out, [evidence[i] for i in chosen])
     outside = np.array([e.intent == OUT_OF_SCOPE for e in examples])
     scope_model = Logistic.fit(scope_rows, outside.tolist())
@@ -265,9 +274,20 @@ def _intent_report(labels: tuple[str, ...], p: NDArray[np.float64], targets: NDA
 
 
 def _train_topics(
-    examples: Sequence[Example], dense: FloatArray, hashed: Sequence[dict[int, float]], fold: NDArray[np.int64]
+    examples: Sequence[Example],
+    dense: FloatArray,
+    hashed: Sequence[dict[int, float]],
+    fold: NDArray[np.int64],
+    answers: Sequence[tuple[Sentence, str]],
+    encoder: Encoder,
 ) -> tuple[dict[str, SoftmaxHead], dict[str, float]]:
-    """A head per intent that has topics, and their held-out accuracy given the right intent."""
+    """A head per intent that has topics, and their held-out accuracy given the right intent.
+
+    The FAQ's answers are further examples of their topics: they name what the questions are about.
+    """
+    dense = np.concatenate([dense, encoder.encode([sentence.text for sentence, _ in answers])])
+    hashed = [*hashed, *(sparse_row(sentence) for sentence, _ in answers)]
+    fold = np.concatenate([fold, np.full(len(answers), -1)])
     taught: dict[str, list[tuple[int, str]]] = {}
     for i, example in enumerate(examples):
         kind, _, topic = example.intent.partition("/")
@@ -276,6 +296,8 @@ def _train_topics(
             topic = asked.pop()
         if topic:
             taught.setdefault(kind, []).append((i, topic))
+    for i, (_, topic) in enumerate(answers, start=len(examples)):
+        taught.setdefault("faq", []).append((i, topic))
     heads, accuracy = {}, {}
     for kind, pairs in taught.items():
         labels = tuple(sorted({topic for _, topic in pairs}))
@@ -288,9 +310,10 @@ def _train_topics(
             train, test = np.flatnonzero(fold[index] != f), np.flatnonzero(fold[index] == f)
             head = _fit_head(labels, dense[index[train]], [own[i] for i in train], targets[train])
             held_out[test] = head.logits(dense[index[test]], [own[i] for i in test])
-        temperature = fit_temperature(held_out, targets)
+        asked_rows = fold[index] >= 0
+        temperature = fit_temperature(held_out[asked_rows], targets[asked_rows])
         heads[kind] = _fit_head(labels, dense[index], own, targets, temperature)
-        accuracy[kind] = round(float((held_out.argmax(axis=1) == targets).mean()), 4)
+        accuracy[kind] = round(float((held_out.argmax(axis=1) == targets)[asked_rows].mean()), 4)
     return heads, accuracy
 
 
@@ -311,7 +334,7 @@ def _fit_head(
     inputs = sparse.hstack([sparse.csr_matrix(dense), grams]).tocsr()
     sizes = np.bincount(targets, minlength=len(labels)).astype(np.float64)
     weight = (sizes.max() / np.maximum(sizes, 1)) ** _BALANCE
-    model = LogisticRegression(C=_INVERSE_REGULARISATION, max_iter=150, tol=1e-3)
+    model = LogisticRegression(C=_INVERSE_REGULARISATION, max_iter=100, tol=1e-3)
     model.fit(inputs, targets, sample_weight=(weight / np.average(weight, weights=sizes))[targets])
     weights = np.zeros((inputs.shape[1], len(labels)), dtype=np.float32)
     bias = np.full(len(labels), -30.0, dtype=np.float32)

@@ -33,6 +33,11 @@ async function loadDeepChat() {
   await customElements.whenDefined("deep-chat");
 }
 
+/** deep-chat renders itself a moment after it was made, on a busy machine twice: what is said in between would be lost. */
+async function rendered(chat) {
+  while (!chat._hasBeenRendered || chat._waitingToRender_) await new Promise((resolve) => setTimeout(resolve));
+}
+
 export class Chat extends EventTarget {
   /**
    * @param {HTMLElement} place where the chat goes
@@ -98,7 +103,7 @@ export class Chat extends EventTarget {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 
-  #build(turns) {
+  async #build(turns) {
     const chat = document.createElement("deep-chat");
     chat.style.border = "none";
     chat.style.fontFamily = FONT; // without a font of ours deep-chat fetches one from elsewhere
@@ -119,15 +124,10 @@ export class Chat extends EventTarget {
         "rj-thumb": { events: { click: (event) => this.#rated(event.currentTarget) } },
       },
     });
-    const rendered = new Promise((resolve) => {
-      chat.onComponentRender = () => {
-        this.#makeAccessible();
-        resolve();
-      };
-    });
     this.place.replaceChildren(chat);
+    await rendered(chat);
     this.deepChat = chat;
-    return rendered;
+    this.#makeAccessible();
   }
 
   /** deep-chat's controls have ids and styles but hardly any names or roles. */

@@ -101,8 +101,8 @@ def browser(vendored: None) -> Iterator[Any]:
     path = find_browser()
     if path is None:
         pytest.skip("no browser: run `python -m tests.browser`, or name one in REJOINDER_BROWSER")
-    with playwright.sync_playwright() as session:
-        browser = session.chromium.launch(executable_path=path, headless=True, args=list(FLAGS))
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, headless=True, args=list(FLAGS))
         yield browser
         browser.close()
 
@@ -122,26 +122,26 @@ class Watched:
 
     page: Any
     origins: tuple[str, ...]
-    dialogs: list[str] = field(default_factory=list)
+    popups: list[str] = field(default_factory=list)
     external: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
     def watch(self) -> None:
         self.page.add_init_script(WATCH)
-        self.page.on("dialog", self._dialog)
+        self.page.on("dialog", self._popup)
         self.page.on("request", self._request)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 
-    def _dialog(self, dialog: Any) -> None:
-        self.dialogs.append(dialog.message)
-        dialog.dismiss()
+    def _popup(self, popup: Any) -> None:
+        self.popups.append(popup.message)
+        popup.dismiss()
 
     def _request(self, request: Any) -> None:
         if not request.url.startswith(self.origins) and not request.url.startswith(("data:", "blob:")):
             self.external.append(request.url)
 
     def scripts_run(self) -> list[str]:
-        return [*self.page.evaluate("window.hits"), *self.dialogs]
+        return [*self.page.evaluate("window.hits"), *self.popups]
 
     def violations(self) -> list[str]:
         return list(self.page.evaluate("window.violations"))

@@ -38,9 +38,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.skip("the restaurants assistant is not trained: run `python -m bot train`")
     folder = tmp_path_factory.mktemp("real")
     config = folder / "config.yml"
-    config.write_text(
-        f"assistant: {ROOT / 'assistants' / 'restaurants'}\nmodels: {MODELS}\ndata: {folder / 'data'}\n"
-    )
+    config.write_text(f"assistant: {ROOT / 'assistants' / 'restaurants'}\nmodels: {MODELS}\ndata: {folder / 'data'}\n")
     port = free_port()
     command = [sys.executable, "-m", "bot", "serve", "--config", str(config), "--port", str(port)]
     process = subprocess.Popen(command, cwd=ROOT)

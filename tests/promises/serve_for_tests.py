@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from bot.locks import ConversationLocks
 from bot.server import create_app, serve
 from memory.dialogue import UserMessage
 from memory.store import SqliteStore, StoredTurn
-from memory.store_writer import Append, GroupCommitWriter, answer
+from memory.store_writer import Append, GroupCommitWriter, Outcome, answer
 from tests.promises.engine_for_tests import ACTIONS, EngineForTests, parse
 
 
@@ -29,7 +30,15 @@ class NoLocks(ConversationLocks):
         yield
 
 
-class AckBeforeCommit(GroupCommitWriter):
+class SlowDisk(GroupCommitWriter):
+    """Not a trap: a disk on which every commit takes some milliseconds longer."""
+
+    def commit(self, batch: Sequence[Append]) -> list[Outcome]:
+        time.sleep(0.02)
+        return super().commit(batch)
+
+
+class AckBeforeCommit(SlowDisk):
     """Trap: callers hear of success before the disk does."""
 
     def settle(self, batch: Sequence[Append]) -> None:
@@ -37,7 +46,7 @@ class AckBeforeCommit(GroupCommitWriter):
         self.commit(batch)
 
 
-class CommitLater(GroupCommitWriter):
+class CommitLater(SlowDisk):
     """Trap: callers hear of success at once, the disk gets everything after a while."""
 
     held: list[Append] = []
@@ -72,9 +81,11 @@ def main() -> None:
     parser.add_argument("--inspect-token")
     parser.add_argument("--origin", action="append", default=[])
     parser.add_argument("--access-log", action="store_true")
+    parser.add_argument("--slow-disk", action="store_true")
     parser.add_argument("--trap", choices=TRAPS)
     args = parser.parse_args()
-    writer = {"ack-before-commit": AckBeforeCommit, "commit-later": CommitLater}.get(args.trap, GroupCommitWriter)
+    honest = SlowDisk if args.slow_disk else GroupCommitWriter
+    writer = {"ack-before-commit": AckBeforeCommit, "commit-later": CommitLater}.get(args.trap, honest)
     store = SqliteStore(args.db, writer=writer, synchronous="OFF" if args.trap == "synchronous-off" else "FULL")
     kind = ForgetfulConversations if args.trap == "no-dedupe" else Conversations
     if args.trap == "no-dedupe":

@@ -23,7 +23,7 @@ from tests.memory.event_factory import turn
 from tests.promises.harness import Client, ServerProcess
 
 CYCLES, SENDERS = 50, 24
-TRAP_CYCLES = 12
+TRAP_CYCLES = 6
 
 
 @dataclass
@@ -34,21 +34,25 @@ class Ledger:
     open: set[tuple[str, str]] = field(default_factory=set)
 
 
-async def load(port: int, cycle: int, ledger: Ledger, stop: asyncio.Event) -> None:
-    """Every sender first repeats what was left open, then goes on talking until the server is gone."""
-    unanswered = sorted(ledger.open)
+async def talk_until_killed(server: ServerProcess, cycle: int, ledger: Ledger, fatal: int) -> None:
+    """Every sender first repeats what was left open, then goes on; the answer number ``fatal`` kills the server."""
+    unanswered, answers = sorted(ledger.open), 0
 
     async def sender(number: int) -> None:
-        client = Client(port)
+        nonlocal answers
+        client = Client(server.port)
         again = unanswered[number::SENDERS]
         fresh = ((f"c{number}", f"{cycle}-{k}") for k in range(100_000))
-        while not stop.is_set():
+        while answers < fatal:
             key = again.pop() if again else next(fresh)
             ledger.open.add(key)
             try:
                 answer = await client.say(key[0], f"text {key[1]}", key[1])
             except (ConnectionError, OSError):
                 break
+            answers += 1
+            if answers == fatal:
+                os.kill(server.pid, signal.SIGKILL)
             if answer.status == 200:
                 ledger.acknowledged[key] = answer.body
                 ledger.open.discard(key)
@@ -57,21 +61,15 @@ async def load(port: int, cycle: int, ledger: Ledger, stop: asyncio.Event) -> No
     await asyncio.gather(*(sender(number) for number in range(SENDERS)))
 
 
-async def one_cycle(server: ServerProcess, cycle: int, ledger: Ledger, seconds: float) -> None:
-    stop = asyncio.Event()
-    work = asyncio.ensure_future(load(server.port, cycle, ledger, stop))
-    await asyncio.sleep(seconds)
-    os.kill(server.pid, signal.SIGKILL)
-    stop.set()
-    await work
-
-
 def kill_cycles(db: Path, cycles: int, *options: str) -> Ledger:
-    """Start, load, SIGKILL at a random moment; again and again on one file."""
+    """Start, talk, SIGKILL on receipt of a random answer; again and again on one file.
+
+    The kill follows an acknowledgement at once, the moment at which an early one would be a lie.
+    """
     ledger, rng = Ledger(), random.Random(3)
     for cycle in range(cycles):
         with ServerProcess(db, *options) as server:
-            asyncio.run(one_cycle(server, cycle, ledger, rng.uniform(0.1, 0.5)))
+            asyncio.run(talk_until_killed(server, cycle, ledger, rng.randint(1, 120)))
             server.kill()
     return ledger
 
@@ -107,15 +105,18 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path) 
     assert lost_and_doubled(db, ledger) == (0, 0)
 
 
+def test_nothing_is_lost_on_a_slow_disk_either(tmp_path: Path) -> None:
+    db = tmp_path / "log.sqlite3"
+    ledger = kill_cycles(db, TRAP_CYCLES, "--slow-disk")
+    assert lost_and_doubled(db, ledger) == (0, 0)
+
+
 @pytest.mark.parametrize("trap", ["ack-before-commit", "commit-later"])
 def test_an_early_acknowledgement_is_noticed(tmp_path: Path, trap: str) -> None:
+    """On the same slow disk as above, acknowledged before the commit or long before it."""
     db = tmp_path / "log.sqlite3"
-    lost = 0
-    for attempt in range(5):  # a loss needs a kill between ack and commit; each round has twelve chances
-        ledger = kill_cycles(db.with_name(f"{attempt}.sqlite3"), TRAP_CYCLES, "--trap", trap)
-        lost, _ = lost_and_doubled(db.with_name(f"{attempt}.sqlite3"), ledger)
-        if lost:
-            break
+    ledger = kill_cycles(db, TRAP_CYCLES, "--trap", trap)
+    lost, _ = lost_and_doubled(db, ledger)
     assert lost > 0
 
 
