@@ -53,7 +53,7 @@ def build(
     """Load everything that ``config`` names; raises the errors listed in ``bot.errors``."""
     assistant = assistant or load_assistant(config.assistant)
     nlu = NLU.load(config.model_dir, assistant)
-    batched = BatchedNLU(nlu, window_ms=config.nlu.batch_window_ms)
+    batched = BatchedNLU(nlu, window_seconds=config.nlu.batch_window_ms / 1000)
     engine = Engine(
         assistant,
         understand or batched.parse,
