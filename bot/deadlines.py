@@ -1,18 +1,54 @@
-"""uvicorn's HTTP protocol with an end: a request that does not arrive in time, or whose head is too big, is cut.
+"""uvicorn's protocols with an end: whoever does not send a request or read an answer in time is cut.
 
-Stock uvicorn keeps silent and trickling connections open and its fast parser accepts headers of any size, so a few
-hundred slow clients hold all its memory. The clock here is monotonic (the event loop's).
+Stock uvicorn keeps silent, trickling and not-reading connections open and its fast parser accepts headers of any
+size, so a few hundred slow clients hold all its memory. The clock here is monotonic (the event loop's).
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from bot.limits import ServerSettings
 
 
-class DeadlineProtocol(HttpToolsProtocol):
+class _Reading:
+    """A peer that lets the send buffer stand full for ``send_seconds`` is cut, its buffer dropped."""
+
+    send_seconds = 10.0
+    transport: asyncio.Transport
+    loop: asyncio.AbstractEventLoop
+
+    _unread: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        """The buffer is full."""
+        self._unread = self.loop.call_later(self.send_seconds, self.transport.abort)
+        super().pause_writing()  # type: ignore[misc]
+
+    def resume_writing(self) -> None:
+        """The peer has read."""
+        self._stop_waiting()
+        super().resume_writing()  # type: ignore[misc]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody is left to read."""
+        self._stop_waiting()
+        super().connection_lost(exc)  # type: ignore[misc]
+
+    def _stop_waiting(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+
+class DeadlineWebSocket(_Reading, WebSocketsSansIOProtocol):
+    """A WebSocket whose peer must read."""
+
+
+class DeadlineProtocol(_Reading, HttpToolsProtocol):
     """One connection; ``request_seconds`` from a request's first byte (or the connection's start) to its last."""
 
     request_seconds = 10.0
@@ -98,7 +134,16 @@ class DeadlineProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def protocol_with(request_seconds: float, max_header_bytes: int) -> type[DeadlineProtocol]:
-    """The protocol class that uvicorn instantiates per connection."""
-    limits: dict[str, Any] = {"request_seconds": request_seconds, "max_header_bytes": max_header_bytes}
+def http_protocol(settings: ServerSettings) -> type[DeadlineProtocol]:
+    """The class that uvicorn instantiates per connection."""
+    limits = {
+        "request_seconds": settings.request_seconds,
+        "max_header_bytes": settings.max_header_bytes,
+        "send_seconds": settings.send_seconds,
+    }
     return type("LimitedProtocol", (DeadlineProtocol,), limits)
+
+
+def websocket_protocol(settings: ServerSettings) -> type[DeadlineWebSocket]:
+    """The class that takes a connection over after its upgrade."""
+    return type("LimitedWebSocket", (DeadlineWebSocket,), {"send_seconds": settings.send_seconds})

@@ -34,7 +34,7 @@ from bot.channels.status import Parse, Status
 from bot.channels.turns import Turns
 from bot.channels.websocket import WidgetChannel
 from bot.conversations import Conversations
-from bot.deadlines import protocol_with
+from bot.deadlines import http_protocol, websocket_protocol
 from bot.limits import ServerSettings
 from bot.wire import Refusal, json_response
 from memory.store import StoreUnavailable
@@ -251,8 +251,8 @@ def serve(app: ASGIApp, settings: ServerSettings) -> None:
     """
     config = uvicorn.Config(
         app,
-        http=protocol_with(settings.request_seconds, settings.max_header_bytes),
-        ws="websockets-sansio",
+        http=http_protocol(settings),
+        ws=websocket_protocol(settings),
         ws_max_size=settings.max_body_bytes,
         ws_ping_interval=20.0,
         ws_ping_timeout=settings.send_seconds,

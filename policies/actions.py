@@ -91,12 +91,24 @@ class ActionSpace:
             open_to_doubt & (second > t.heard),
             (first > t.accept).any(axis=1),
             venue & (asked | named),
-            belief.offered.any(axis=1),
+            belief.offered.any(axis=1) & (belief.method[:, METHOD["byalternatives"]] > t.heard),
             *self._booking_masks(belief, venue),
             venue | belief.none_matched | belief.booked,
             belief.method[:, METHOD["finished"]] > t.finished,
         ]
-        return np.column_stack(columns)
+        masks = np.column_stack(columns)
+        promised = self._promised(belief)
+        masks[promised] = False
+        masks[promised, self.index["offer"]] = True
+        return masks
+
+    def _promised(self, belief: BeliefState) -> BoolArray:
+        """(B,) whether the user has just agreed to give up a wish: the venue promised for that is due now."""
+        rows = np.flatnonzero((belief.last.kind == KIND["offer_none"]) & (belief.last.slot >= 0))
+        promised = np.zeros(belief.batch, dtype=np.bool_)
+        given_up = belief.goals[rows, self.matcher.dontcare[belief.last.slot[rows]]]
+        promised[rows] = given_up > self.thresholds.accept
+        return promised
 
     def _booking_masks(self, belief: BeliefState, venue: BoolArray) -> list[BoolArray]:
         if not self.ontology.open_slots:

@@ -27,10 +27,11 @@ class DQNConfig:
     """Everything a run depends on; two runs with equal settings give equal weights on one machine.
 
     ``steps`` of ``num_envs`` parallel environments, the first ``spike_steps`` of them acted by the teacher, then
-    ``pretrain_updates`` gradient steps, from then on ``updates_per_step`` each step. ``margin``
-    is that of imitating the teacher during pretraining (0: none). ``reward_scale`` multiplies rewards inside the learner. ``epsilon`` falls linearly from ``epsilon_start`` to ``epsilon_end`` over the first
-    ``epsilon_fraction`` of the steps after spiking, the learning rate linearly to ``learning_rate_end``. ``tau``
-    moves the target network at each update. ``evaluate_every`` steps.
+    ``pretrain_updates`` gradient steps that imitate it with ``margin`` (0: only learn from it), from then on
+    ``updates_per_step`` each step. ``reward_scale`` multiplies rewards inside the learner. ``epsilon`` falls linearly
+    from ``epsilon_start`` to ``epsilon_end`` over the first ``epsilon_fraction`` of the steps after spiking, the
+    learning rate linearly to ``learning_rate_end``. ``tau`` moves the target network at each update. The greedy
+    policy is evaluated every ``evaluate_every`` steps. ``threads``: torch's; more than 1 does not pay at this size.
     """
 
     steps: int = 3000
@@ -51,7 +52,7 @@ class DQNConfig:
     learning_rate_end: float = 1e-4
     tau: float = 0.01
     gradient_clip: float = 10.0
-    epsilon_start: float = 0.2
+    epsilon_start: float = 0.1
     epsilon_end: float = 0.02
     epsilon_fraction: float = 0.6
     evaluate_every: int = 250

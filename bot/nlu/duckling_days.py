@@ -35,21 +35,27 @@ _DOTTED = re.compile(r"(?<![\d/.:])(?P<d>\d{1,2})\.(?P<m>\d{1,2})\.(?P<y>\d{4}|\
 _DAY_MONTH = re.compile(rf"\b(?:the )?{_DAY}(?: of)? (?P<mw>{_MONTH_WORD})\b\.?(?:,? (?P<y>20\d\d)\b)?")
 _MONTH_DAY = re.compile(rf"\b(?P<mw>{_MONTH_WORD})\.? (?:the )?{_DAY}\b(?!:)(?:,? (?P<y>20\d\d)\b)?")
 _THE_NTH = re.compile(
-    rf"\b(?:on |for )?the (?P<d>\d{{1,2}}(?:st|nd|rd|th)|{_ORDINAL_WORD})\b(?! (?:one|place|option|restaurant|venue|time|floor|suggestion|street|avenue|of (?:them|those)))"
+    rf"\b(?:on |for )?the (?P<d>\d{{1,2}}(?:st|nd|rd|th)|{_ORDINAL_WORD})\b"
+    rf"(?! (?:one|place|option|restaurant|venue|time|floor|suggestion|street|avenue|of (?:them|those)))"
 )
 _WEEKDAY = re.compile(rf"\b(?P<w>{_WEEKDAY_WORD})s?\b(?:[ ,]+the {_DAY}\b)?")
 _SHORT_WEEKDAY = re.compile(
-    r"\b(?:on|for|this|next|coming) (?P<w>sat|sun|wed)\b|^(?P<w2>sat|sun|wed)\b(?= (?:at|for|\d|evening|night)|[,.!?]?$)|(?<=\d )(?P<w3>sat|sun|wed)\b|\b(?P<w4>sat|sun|wed) (?:at )?\d"
+    r"\b(?:on|for|this|next|coming) (?P<w>sat|sun|wed)\b|"
+    r"^(?P<w2>sat|sun|wed)\b(?= (?:at|for|\d|evening|night)|[,.!?]?$)|"
+    r"(?<=\d )(?P<w3>sat|sun|wed)\b|\b(?P<w4>sat|sun|wed) (?:at )?\d"
 )
 _TODAY = re.compile(
-    r"\b(?:today|tod(?:ay)?s?\b|tonight|tonite|tonigt|2nite|2night|this (?:evening|afternoon|lunchtime|lunch|morning|noon)|later on|right now|for now|straight away)\b"
+    r"\b(?:todays?|tonight|tonite|tonigt|2nite|2night|this (?:evening|afternoon|lunchtime|lunch|morning|noon)|"
+    r"later on|right now|for now|straight away)\b"
 )
 _TOMORROW = re.compile(
-    r"\b(?:tomorrow|tommorrow|tommorow|tomorow|tomorrw|tomorro|tmrw|tmr|tmrow|2moro|2morrow|2mrw|tom)\b(?:'?s)?(?: (?:night|evening|afternoon|lunchtime|lunch|morning))?"
+    r"\b(?:tomorrow|tommorrow|tommorow|tomorow|tomorrw|tomorro|tmrw|tmr|tmrow|2moro|2morrow|2mrw|tom)\b(?:'?s)?"
+    r"(?: (?:night|evening|afternoon|lunchtime|lunch|morning))?"
 )
 _AFTER_TOMORROW = re.compile(r"\b(?:the )?day after tom+or+ow\b|\bovermorrow\b")
 _IN_DAYS = re.compile(
-    rf"\bin (?P<n>{NUMBER}) days?(?:'?s?'? time)?\b|\b(?P<k>{NUMBER}) days from (?:now|today)\b|\bin (?P<a>a) (?:day|week)(?:'s time)?\b"
+    rf"\bin (?P<n>{NUMBER}) days?(?:'?s?'? time)?\b|\b(?P<k>{NUMBER}) days from (?:now|today)\b|"
+    rf"\bin (?P<a>a) (?:day|week)(?:'s time)?\b"
 )
 _FEASTS = {
     "christmas eve": (12, 24), "christmas day": (12, 25), "boxing day": (12, 26), "new year's eve": (12, 31),

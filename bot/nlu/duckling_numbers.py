@@ -27,30 +27,41 @@ ORDINAL_WORDS = {word: n for n, word in enumerate(_ORDINALS)} | {
 }  # fmt: skip
 
 _TENS_ONES = rf"(?:{'|'.join(_TENS)})(?:[ -](?:{'|'.join(_ONES[1:10])}))?"
-NUMBER = rf"(?:half a dozen|a dozen|a couple(?: of)?|couple of|a pair|{_TENS_ONES}|{'|'.join(sorted(_ONES, key=len, reverse=True))}|\d{{1,3}})"
+_ONE_WORD = "|".join(sorted(_ONES, key=len, reverse=True))
+NUMBER = rf"(?:half a dozen|a dozen|a couple(?: of)?|couple of|a pair|{_TENS_ONES}|{_ONE_WORD}|\d{{1,3}})"
 """A regular expression for a whole number up to 999 in digits or up to 99 in words."""
 
 _PEOPLE = (
-    r"(?:people|peoples|persons?|peple|poeple|ppl|pax|guests?|diners?|adults?|grown[- ]?ups?|friends|mates|colleagues|heads?|folks|covers|"
-    r"seats|chairs|men|women|ladies|guys|of us|in (?:total|all|our party|my party|the party)|altogether)"
+    r"(?:people|peoples|persons?|peple|poeple|ppl|pax|guests?|diners?|adults?|grown[- ]?ups?|friends|mates|"
+    r"colleagues|heads?|folks|covers|seats|chairs|men|women|ladies|guys|of us|"
+    r"in (?:total|all|our party|my party|the party)|altogether)"
 )
 _AGE = r"(?:kids?|child(?:ren)?|babies|baby|toddlers?|little ones?|teenagers?|infants?)"
-_NOT_MORE = r"(?![\d:.,]*\d|\s*(?:am|pm|a\.m|p\.m|o'?clock|ish|th|st|nd|rd|thirty|fifteen|minutes|mins|hours?|days?|weeks?|pounds|quid|euros?|%|past|to \w|in the (?:evening|afternoon|morning))\b|:)"
-_COMPANION = r"(?:wife|husband|partner|girlfriend|boyfriend|mum|mother|dad|father|son|daughter|friend|mate|boss|fiancee?|colleague|sister|brother|date|other half|better half)"
+_NOT_MORE = (
+    r"(?![\d:.,]*\d|:|\s*(?:am|pm|a\.m|p\.m|o'?clock|ish|th|st|nd|rd|thirty|fifteen|minutes|mins|hours?|days?|"
+    r"weeks?|pounds|quid|euros?|%|past|to \w|in the (?:evening|afternoon|morning))\b)"
+)
+_COMPANION = (
+    r"(?:wife|husband|partner|girlfriend|boyfriend|mum|mother|dad|father|son|daughter|friend|mate|boss|fiancee?|"
+    r"colleague|sister|brother|date|other half|better half)"
+)
 
 _SUM = re.compile(rf"\b({NUMBER})\s*(?:{_PEOPLE}\s*)?(?:and|plus|\+|with|,|&)\s*({NUMBER})\s*{_AGE}\b")
 _ME_AND = re.compile(rf"\b(?:me|myself|i) (?:and|plus|\+|with) ({NUMBER}) (?:others?|more|{_PEOPLE}|{_AGE})\b")
 _COUNTED = re.compile(rf"(?<![\d:.,/-])\b({NUMBER})\s*[- ]?(?:{_PEOPLE}|{_AGE}|seater)(?!\w)")
 _FRAMED = re.compile(
-    rf"\b(?:(?:party|table|group|booking|reservation|spot|seats?|room|dinner|lunch|meal) (?:of|for)|tables? 4|we(?: are|'re|re| will be|'ll be)(?: only| just)?|"
-    rf"there(?: are|'s|s| will be|'ll be| is)(?: only| just)?|for)\s+(?:around |about |just |only |all |maybe |up to )?({NUMBER})\b{_NOT_MORE}"
+    rf"\b(?:(?:party|table|group|booking|reservation|spot|seats?|room|dinner|lunch|meal) (?:of|for)|tables? 4|"
+    rf"we(?: are|'re|re| will be|'ll be)(?: only| just)?|there(?: are|'s|s| will be|'ll be| is)(?: only| just)?|for)"
+    rf"\s+(?:around |about |just |only |all |maybe |up to )?({NUMBER})\b{_NOT_MORE}"
 )
 _ALONE = re.compile(
-    r"\b(?:(?:just|only|for)(?: for)? me(?! and| plus| with| to)|(?:just|only) (?:myself|one|1)|by myself|on my own|alone|solo|table for one|single person)\b"
+    r"\b(?:(?:just|only|for)(?: for)? me(?! and| plus| with| to)|(?:just|only) (?:myself|one|1)|by myself|"
+    r"on my own|alone|solo|table for one|single person)\b"
 )
 _PAIR = re.compile(
-    rf"\b(?:(?:just )?(?:me|myself|i) (?:and|plus|with|&) (?:my|a|the|one) {_COMPANION}|my {_COMPANION} and (?:me|i|myself)|"
-    rf"(?:the|just the|both|us) (?:two|both) of us|both of us|us two|(?:me|i) and (?:one other|another)|a couple(?! of)|the pair of us)\b"
+    rf"\b(?:(?:just )?(?:me|myself|i) (?:and|plus|with|&) (?:my|a|the|one) {_COMPANION}|"
+    rf"my {_COMPANION} and (?:me|i|myself)|(?:the|just the|both|us) (?:two|both) of us|both of us|us two|"
+    rf"(?:me|i) and (?:one other|another)|a couple(?! of)|the pair of us)\b"
 )
 _BARE = re.compile(rf"(?<![\d:.,/-])\b({NUMBER})\b(?![\d:.,/-]*\d)")
 _ORDINAL = re.compile(rf"\b(?:{'|'.join(sorted(ORDINAL_WORDS, key=len, reverse=True))}|(\d{{1,3}})(?:st|nd|rd|th))\b")

@@ -24,7 +24,8 @@ _MERIDIEM = re.compile(
 )
 _MERIDIEM_4 = re.compile(r"(?<![\d:.,/-])\b(?P<h>1[0-2]|0?[1-9])(?P<m>[0-5]\d)\s?(?P<half>a\.?m\b\.?|p\.?m\b\.?)")
 _PAST = re.compile(
-    rf"\b(?:at |a )?(?P<n>half|quarter|{NUMBER})(?: minutes| mins)?(?: an?)?[ -]?(?P<dir>past|to|after|before|till) (?P<h>{_HOUR})(?:ish)?\b(?![:.]\d)(?!\s*(?:people|ppl|persons|of us|guests)){_HALF}"
+    rf"\b(?:at |a )?(?P<n>half|quarter|{NUMBER})(?: minutes| mins)?(?: an?)?[ -]?(?P<dir>past|to|after|before|till) "
+    rf"(?P<h>{_HOUR})(?:ish)?\b(?![:.]\d)(?!\s*(?:people|ppl|persons|of us|guests)){_HALF}"
 )
 _HALF_EIGHT = re.compile(rf"\bhalf[- ](?P<h>{_HOUR})\b(?![:.]\d){_HALF}")
 _WORDED = re.compile(
@@ -32,10 +33,14 @@ _WORDED = re.compile(
 )
 _ISH = re.compile(rf"(?<![\d:.,/-])\b(?P<h>{_HOUR})(?:[:.](?P<m>[0-5]\d))?\s?-?ish\b{_HALF}")
 _SHARP = re.compile(rf"(?<![\d:.,/-])\b(?P<h>{_HOUR}){_OCLOCK}(?!\w){_HALF}")
+_NO_HOUR = (
+    r"(?!\s*(?:people|persons?|ppl|pax|guests|adults|of us|friends|diners|minutes|mins|days|%|pounds|quid|euro|-|/|"
+    r"th\b|st\b|nd\b|rd\b|\w+ (?:street|road|lane)))"
+)
 _FRAMED = re.compile(
-    rf"(?:@|\b(?:at|around|about|by|from|after|before|circa|approximately|say|until|till|towards?|near(?:er)?|make it|time[:,]?|time is|time to|for)) ?"
-    rf"(?:around |about |like |say |roughly )?(?P<h>{_HOUR})\b(?![:.,]?\d)(?!\s*(?:people|persons?|ppl|pax|guests|adults|of us|friends|diners|minutes|mins|days|%|pounds|quid|euro|-|/|th\b|st\b|nd\b|rd\b|\w+ (?:street|road|lane)))"
-    rf"{_HALF}"
+    rf"(?:@|\b(?:at|around|about|by|from|after|before|circa|approximately|say|until|till|towards?|near(?:er)?|"
+    rf"make it|time[:,]?|time is|time to|for)) ?(?:around |about |like |say |roughly )?"
+    rf"(?P<h>{_HOUR})\b(?![:.,]?\d){_NO_HOUR}{_HALF}"
 )
 _NAMED = re.compile(r"\b(?:at )?(?P<name>noon|midday|mid[- ]day|midnight|twelve noon)\b")
 _BARE = re.compile(rf"(?<![\d:.,/-])\b(?P<h>{_HOUR})\b(?![:.,/-]?\d)")

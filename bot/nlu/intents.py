@@ -19,6 +19,8 @@ from bot.nlu.tokens import lower
 OUT_OF_SCOPE = "out_of_scope"
 WIDTH = 4096
 """Hash buckets of the sparse features."""
+NEAREST, SCALE = 3, 2.0
+"""Neighbours per intent, and how much their cosines weigh beside the embedding (chosen by cross-validation)."""
 
 
 def grams(sentence: Sentence) -> list[str]:
@@ -44,8 +46,44 @@ def grams(sentence: Sentence) -> list[str]:
 
 
 def sparse_row(sentence: Sentence) -> dict[int, float]:
-    """Hashed n-grams of a sentence, half as long as its (unit) embedding."""
-    return hashed_features(grams(sentence), WIDTH, scale=0.5)
+    """Hashed n-grams of a sentence, as long as its (unit) embedding."""
+    return hashed_features(grams(sentence), WIDTH, scale=1.0)
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Embeddings of the training sentences, grouped by intent: how near a sentence is to its nearest examples.
+
+    ``vectors`` (N, D) unit vectors, those of label ``k`` at ``offsets[k]:offsets[k + 1]``.
+    """
+
+    vectors: FloatArray
+    offsets: NDArray[np.int64]
+
+    def features(self, embeddings: FloatArray, skip: Sequence[NDArray[np.int64]] | None = None) -> FloatArray:
+        """(N, K) mean cosine to the NEAREST nearest examples of each label, times SCALE.
+
+        ``skip`` names, per sentence, rows of ``vectors`` that it may not look at (itself, in training).
+        """
+        cosines = embeddings @ self.vectors.T
+        for row, own in enumerate(skip or ()):
+            cosines[row, own] = -1.0
+        result = np.zeros((len(embeddings), len(self.offsets) - 1), dtype=np.float32)
+        for k, (start, end) in enumerate(zip(self.offsets[:-1], self.offsets[1:], strict=True)):
+            block = np.maximum(cosines[:, start:end], 0.0)
+            if block.shape[1] > NEAREST:
+                block = np.partition(block, block.shape[1] - NEAREST, axis=1)[:, -NEAREST:]
+            if block.shape[1]:
+                result[:, k] = SCALE * block.mean(axis=1)
+        return result
+
+    @classmethod
+    def group(
+        cls, vectors: FloatArray, targets: NDArray[np.int64], labels: int
+    ) -> tuple[Neighbours, NDArray[np.int64]]:
+        """Sort examples by label; also returns the order, i.e. which input each row of ``vectors`` is."""
+        order = np.argsort(targets, kind="stable")
+        return cls(vectors[order], np.searchsorted(targets[order], np.arange(labels + 1)).astype(np.int64)), order
 
 
 @dataclass(frozen=True)
@@ -61,6 +99,7 @@ class IntentModel:
 
     head: SoftmaxHead
     topics: Mapping[str, SoftmaxHead]
+    neighbours: Neighbours
     out_of_scope: Logistic
     threshold: float
 
@@ -74,7 +113,8 @@ class IntentModel:
 
     def logits(self, embeddings: FloatArray, sentences: Sequence[Sentence]) -> FloatArray:
         """(N, K) calibrated logits."""
-        return self.head.logits(embeddings, [sparse_row(sentence) for sentence in sentences])
+        dense = np.concatenate([embeddings, self.neighbours.features(embeddings)], axis=1)
+        return self.head.logits(dense, [sparse_row(sentence) for sentence in sentences])
 
     def out_of_scope_probability(self, logits: FloatArray, evidence: Sequence[float]) -> NDArray[np.float64]:
         """(N,) probabilities that sentences are out of scope; ``evidence`` counts what was recognised in each."""
@@ -82,7 +122,10 @@ class IntentModel:
 
     def save(self, folder: Path) -> None:
         """Write intents.safetensors and intents.json."""
-        tensors: dict[str, FloatArray] = {}
+        tensors: dict[str, NDArray[Any]] = {
+            "neighbours.vectors": self.neighbours.vectors.astype(np.float16),
+            "neighbours.offsets": self.neighbours.offsets,
+        }
         meta: dict[str, Any] = {"out_of_scope": self.out_of_scope.to_json(), "threshold": self.threshold, "heads": {}}
         for name, head in {"intent": self.head, **self.topics}.items():
             tensors |= {f"{name}.dense": head.dense, f"{name}.sparse": head.sparse, f"{name}.bias": head.bias}
@@ -98,10 +141,17 @@ class IntentModel:
         meta = json.loads((folder / "intents.json").read_text(encoding="utf-8"))
         tensors = load_file(folder / "intents.safetensors")
         heads = {name: _head(name, part, tensors) for name, part in meta["heads"].items()}
-        return cls(heads.pop("intent"), heads, Logistic.from_json(meta["out_of_scope"]), float(meta["threshold"]))
+        vectors = tensors["neighbours.vectors"].astype(np.float32)
+        offsets = tensors["neighbours.offsets"]
+        if len(offsets) != len(heads["intent"].labels) + 1 or offsets[-1] != len(vectors):
+            raise ValueError("the neighbours do not fit the intents")
+        neighbours = Neighbours(vectors, offsets)
+        return cls(
+            heads.pop("intent"), heads, neighbours, Logistic.from_json(meta["out_of_scope"]), float(meta["threshold"])
+        )
 
 
-def _head(name: str, meta: dict[str, Any], tensors: dict[str, FloatArray]) -> SoftmaxHead:
+def _head(name: str, meta: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> SoftmaxHead:
     labels = tuple(str(label) for label in meta["labels"])
     dense, sparse, bias = (tensors[f"{name}.{part}"] for part in ("dense", "sparse", "bias"))
     if dense.shape[-1] != len(labels) or bias.shape != (len(labels),) or sparse.shape != (WIDTH, len(labels)):

@@ -1,4 +1,4 @@
-"""Linear models as served: logits, softmax, temperature and calibration, in numpy; fitted by scikit-learn in training."""
+"""Linear models as served: logits, softmax, temperature and calibration in numpy (scikit-learn only fits them)."""
 
 from __future__ import annotations
 

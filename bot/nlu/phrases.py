@@ -12,25 +12,29 @@ from bot.nlu.tokens import lower, segments, tokenize
 from memory.dialogue import DONTCARE, Entity
 
 _NEGATION = re.compile(
-    r"\b(?:not|no|non|don'?t|dont|doesn'?t|didn'?t|isn'?t|wasn'?t|never|without|except|but|hate|can'?t|cannot|avoid|neither|nor|nothing|"
-    r"instead of|rather than|other than|too|sick of|tired of|dislike|wrong|scared|had|less|overrated|enough of|allergic|skip|drop)\b"
+    r"\b(?:not|no|non|don'?t|dont|doesn'?t|didn'?t|isn'?t|wasn'?t|never|without|except|but|hate|can'?t|cannot|avoid|"
+    r"neither|nor|nothing|instead of|rather than|other than|too|sick of|tired of|dislike|wrong|scared|had|less|"
+    r"overrated|enough of|allergic|skip|drop)\b"
 )
 _JUST_BEFORE = re.compile(
-    r"(?<!why )\b(?:not|anything but|everything but|except(?: for)?|neither|rather than|instead of|other than)(?: (?:in|on|at|the|a|an|any|for|to))*\s*$"
+    r"(?<!why )\b(?:not|anything but|everything but|except(?: for)?|neither|rather than|instead of|other than)"
+    r"(?: (?:in|on|at|the|a|an|any|for|to))*\s*$"
 )
 _CONDITION = re.compile(
-    r"\b(?:if (?:not|nothing|there|that|you|they|none|it|unavailable|no)|otherwise|or else|failing that|(?:would|could|i'd|will) settle for|"
-    r"willing to|second choice|as a backup|as an alternative|plan b)\b"
+    r"\b(?:if (?:not|nothing|there|that|you|they|none|it|unavailable|no)|otherwise|or else|failing that|"
+    r"(?:would|could|i'd|will) settle for|willing to|second choice|as a backup|as an alternative|plan b)\b"
 )
 _NAME_CUE = re.compile(
-    r"\b(?:names?|name's|under|called|call me|i am|i'm|im|this is|it's|for|mr|mrs|ms|miss|dr|surname|family|booking|reservation|book|reserve|behalf|put)\b"
+    r"\b(?:names?|name's|under|called|call me|i am|i'm|im|this is|it's|for|mr|mrs|ms|miss|dr|surname|family|booking|"
+    r"reservation|book|reserve|behalf|put)\b"
 )
 _INDIFFERENT = re.compile(
-    r"\b(?:any\w*|every\w*|all|whatever|wherever|whichever|care|mind|matter\w*|fuss\w*|prefer\w*|bother\w*|issue|object|open|flexible|surprise|either|"
-    r"important|irrelevant|limit|concern\w*|problem|picky|don'?t|dont|doesn'?t|doesnt|no|not|up to you|you choose|you pick|throughout|whole|entire|difference)\b"
+    r"\b(?:any\w*|every\w*|all|whatever|wherever|whichever|care|mind|matter\w*|fuss\w*|prefer\w*|bother\w*|issue|"
+    r"object|open|flexible|surprise|either|important|irrelevant|limit|concern\w*|problem|picky|don'?t|dont|doesn'?t|"
+    r"doesnt|no|not|up to you|you choose|you pick|throughout|whole|entire|difference)\b"
 )
 _FILLERS = frozenset(
-    "the a an of in on for about to at is are any all no not my our your what which where we i it and or please".split()
+    ["the", "a", "an", "of", "in", "on", "for", "about", "to", "at", "is", "are", "any", "all", "no", "not", "my", "our", "your", "what", "which", "where", "we", "i", "it", "and", "or", "please"]
 )
 
 
@@ -71,12 +75,16 @@ class DontcarePatterns:
 def _patterns(words: Sequence[str]) -> re.Pattern[str]:
     noun = "(?:" + "|".join(sorted((re.escape(w) for w in words), key=len, reverse=True)) + ")s?"
     kind = r"(?:(?:kind|type|sort|style|old|random|specific|particular|special)s? )?(?:of )?"
+    negated = r"(?:don'?t|do not|dont|doesn'?t) (?:really |much |particularly )?(?:care|mind|matter|bother)"
+    unimportant = r"(?:matter|important|an? (?:factor|issue|problem|concern)|issue|problem|object|difference|factor)"
+    verb = r"(?:(?:does|do|is|are|should|would)(?:n'?t| not)|doesnt|isnt|makes no|is no)"
+    preference = r"(?:no|any|don'?t have an?y?|do not have an?y?) (?:specific |particular |strong )?preferences?"
     return re.compile(
         rf"\b(?:(?:in |at |for |with )?(?:any|whatever|whichever|all) {kind}{noun}\b(?! (?:number|of (?:them|the)))"
         rf"|(?:no|without(?: a| any)?) (?:specific |particular |special )?{noun} (?:preference|restriction|limit)s?"
-        rf"|(?:no|any|don'?t have an?y?|do not have an?y?) (?:specific |particular |strong )?preferences? (?:on|for|about|regarding|as to|of|in|to) (?:the |which |what )?{kind}{noun}"
-        rf"|(?:don'?t|do not|dont|doesn'?t) (?:really |much |particularly )?(?:care|mind|matter|bother)(?: about| for| what| which| where| how)*(?: the| its)? {kind}{noun}"
-        rf"|(?:the )?{noun} (?:really |just |also )?(?:(?:does|do|is|are|should|would)(?:n'?t| not)|doesnt|isnt|makes no|is no) ?(?:be |really |that )?(?:matter|important|an? (?:factor|issue|problem|concern)|issue|problem|object|difference|factor)"
+        rf"|{preference} (?:on|for|about|regarding|as to|of|in|to) (?:the |which |what )?{kind}{noun}"
+        rf"|{negated}(?: about| for| what| which| where| how)*(?: the| its)? {kind}{noun}"
+        rf"|(?:the )?{noun} (?:really |just |also )?{verb} ?(?:be |really |that )?{unimportant}"
         rf"|(?:the )?{noun} (?:is|can be) (?:irrelevant|unimportant|open|flexible|anything|up to you))"
     )
 

@@ -36,9 +36,7 @@ _NAME_TAIL = re.compile(
     r"(?:[\s,.!]+(?:please|thanks|thank you|pls|plz|will do|is fine|cheers))*[\s,.!?]*$", re.IGNORECASE
 )
 _NO_NAME = frozenset(
-    "yes no nope yeah yep ok okay what why who when where how hello hi thanks thank you cancel stop help restart repeat "
-    "sorry never mind nothing none don't dont not know want table book a the please again anything whatever it that "
-    "back change forget wait hold hang".split()
+    ["yes", "no", "nope", "yeah", "yep", "ok", "okay", "what", "why", "who", "when", "where", "how", "hello", "hi", "thanks", "thank", "you", "cancel", "stop", "help", "restart", "repeat", "sorry", "never", "mind", "nothing", "none", "don't", "dont", "not", "know", "want", "table", "book", "a", "the", "please", "again", "anything", "whatever", "it", "that", "back", "change", "forget", "wait", "hold", "hang"]
 )
 
 

@@ -10,7 +10,11 @@ MAX_CHARACTERS = 1000
 
 _TOKEN = re.compile(r"\d+(?:[:.,/]\d+)+|[^\W\d_]+(?:['’][^\W\d_]+)*|\d+|[^\w\s]|_")
 _CLEAN = {**dict.fromkeys(range(0xD800, 0xE000), " "), **dict.fromkeys((*range(32), 127), " "), 0x2019: "'"}
-_SEGMENT = re.compile(r"[.!?;,:\n]+(?=\s|$)|\s+[-–—]+\s+|(?<!anything)(?<!everything)\s(?=(?:and|but|then|because|so|also|plus)\s)", re.IGNORECASE)
+_SEGMENT = re.compile(
+    r"[.!?;,:\n]+(?=\s|$)|\s+[-–—]+\s+|"
+    r"(?<!anything)(?<!everything)\s(?=(?:and|but|then|because|so|also|plus)\s)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from bot.nlu.augment import with_typos
 from bot.nlu.encoder import Encoder, file_sha256
 from bot.nlu.encoder_export import DEFAULT_MODEL, export_encoder
 from bot.nlu.gazetteer import Gazetteer, assistant_surfaces
-from bot.nlu.intents import OUT_OF_SCOPE, WIDTH, IntentModel, scope_features, sparse_row
+from bot.nlu.intents import OUT_OF_SCOPE, WIDTH, IntentModel, Neighbours, scope_features, sparse_row
 from bot.nlu.linear import FloatArray, Logistic, SoftmaxHead, expected_calibration_error, fit_temperature, softmax
 from bot.nlu.phrases import DontcarePatterns, indifference
 from bot.nlu.pipeline import NLU, PARTS, SCHEMA
@@ -94,9 +94,7 @@ def train_nlu(
         calibrator, slot_report, evidence = _train_slots(corpus, reader, folder, seed)
         tell("encoding sentences", 0.5)
         answers = [(reader.prepare(clean(a), _REFERENCE), f.id) for f in assistant.faq for a in f.answers]
-        model, intent_report = _train_intents(
-            corpus, answers, encoder, evidence, target_in_scope_loss, seed, tell
-        )
+        model, intent_report = _train_intents(corpus, answers, encoder, evidence, target_in_scope_loss, seed, tell)
         model.save(folder)
         _save_slots(folder, surfaces, calibrator, _openers(corpus.examples), nouns)
         _save_manifest(folder, assistant, exported)
@@ -238,15 +236,19 @@ def _train_intents(
     dense = encoder.encode([e.text for e in examples])
     hashed = [sparse_row(sentence) for sentence in sentences]
     fold = _folds([corpus.examples[i].intent for i in corpus.origin], seed)[[corpus.origin[i] for i in chosen]]
+    origin = np.array([corpus.origin[i] for i in chosen])
     held_out = np.zeros((len(examples), len(labels)), dtype=np.float32)
     for f in range(_FOLDS):
         tell("training the intent model", 0.6 + 0.05 * f)
         train, test = np.flatnonzero(fold != f), np.flatnonzero(fold == f)
-        head = _fit_head(labels, dense[train], [hashed[i] for i in train], targets[train])
-        held_out[test] = head.logits(dense[test], [hashed[i] for i in test])
+        near, inputs = _neighbours(dense[train], targets[train], origin[train], clean_rows[train], len(labels))
+        head = _fit_head(labels, inputs, [hashed[i] for i in train], targets[train])
+        tested = np.concatenate([dense[test], near.features(dense[test])], axis=1)
+        held_out[test] = head.logits(tested, [hashed[i] for i in test])
     temperature = fit_temperature(held_out, targets)
     held_out /= temperature
-    head = _fit_head(labels, dense, hashed, targets, temperature)
+    near, inputs = _neighbours(dense, targets, origin, clean_rows, len(labels))
+    head = _fit_head(labels, inputs, hashed, targets, temperature)
     topics, topic_accuracy = _train_topics(examples, dense, hashed, fold, answers, encoder)
     scope_rows = scope_features(labels, held_out, [evidence[i] for i in chosen])
     outside = np.array([e.intent == OUT_OF_SCOPE for e in examples])
@@ -259,7 +261,18 @@ def _train_intents(
         "topic_accuracy": topic_accuracy,
         "out_of_scope": {"threshold": round(threshold, 4), "target_in_scope_loss": loss, "curve": curve},
     }
-    return IntentModel(head, topics, scope_model, threshold), report
+    return IntentModel(head, topics, near, scope_model, threshold), report
+
+
+def _neighbours(
+    dense: FloatArray, targets: NDArray[np.int64], origin: NDArray[np.int64], kept: NDArray[np.bool_], labels: int
+) -> tuple[Neighbours, FloatArray]:
+    """The neighbours (sentences as written) and the training inputs, in which no sentence is its own neighbour."""
+    rows = np.flatnonzero(kept)
+    near, order = Neighbours.group(dense[rows], targets[rows], labels)
+    of_row = origin[rows][order]
+    skip = [np.flatnonzero(of_row == own) for own in origin]
+    return near, np.concatenate([dense, near.features(dense, skip)], axis=1)
 
 
 def _intent_report(labels: tuple[str, ...], p: NDArray[np.float64], targets: NDArray[np.int64]) -> dict[str, Any]:

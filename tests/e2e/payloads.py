@@ -59,7 +59,7 @@ def _tag(pattern: str) -> str:
 
 def payloads() -> list[str]:
     """Distinct payloads: hostile tags in every breakout, hostile links in every Markdown form, and templates."""
-    tags = [breakout.replace("{t}", _tag(tag)) for tag, breakout in product(_TAGS, _BREAKOUTS[:7])]
-    tags += [breakout.replace("{t}", _tag(tag)) for tag, breakout in product(_TAGS[:6], _BREAKOUTS[7:])]
+    tags = [breakout.replace("{t}", _tag(tag)) for tag, breakout in product(_TAGS, _BREAKOUTS[:5])]
+    tags += [breakout.replace("{t}", _tag(tag)) for tag, breakout in product(_TAGS[:6], _BREAKOUTS[5:])]
     links = [form.replace("{u}", link.replace("{s}", SCRIPT)) for link, form in product(_LINKS, _MARKDOWN)]
     return list(dict.fromkeys([*tags, *links, *_TEMPLATES]))

@@ -1,7 +1,7 @@
 """A small real engine: deterministic replies, a settable amount of work, real belief underneath.
 
-``/echo {...}`` makes it answer with exactly the given reply (text, buttons, image, custom), ``/fail`` raises,
-``/hang`` never ends, ``/inform{"food": "thai"}`` fills slots, anything else is repeated with its turn's number.
+``/echo {...}`` makes it answer with exactly the given reply (text, buttons, image, custom; the text ``times`` times),
+``/fail`` raises, ``/hang`` never ends, ``/inform{"food": "thai"}`` fills slots, anything else is repeated with its turn's number.
 """
 
 from __future__ import annotations
@@ -75,7 +75,11 @@ def reply(text: str, turn: int) -> list[BotResponse]:
     if text.startswith("/echo "):
         wanted: dict[str, Any] = json.loads(text.removeprefix("/echo "))
         buttons = tuple(Button(**button) for button in wanted.get("buttons", []))
-        return [BotResponse(wanted.get("text", ""), buttons, wanted.get("image"), wanted.get("custom"))]
+        return [
+            BotResponse(
+                wanted.get("text", "") * wanted.get("times", 1), buttons, wanted.get("image"), wanted.get("custom")
+            )
+        ]
     return [BotResponse(f"turn {turn}: {text}")]
 
 

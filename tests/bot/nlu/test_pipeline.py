@@ -102,7 +102,9 @@ def test_offsets_point_into_the_text(nlu: NLU) -> None:
     assert {"cheap", "north"} <= found
 
 
-def test_validation_is_understood_and_probabilities_are_calibrated(nlu: NLU, assistant: Assistant, tmp_path: Path) -> None:
+def test_validation_is_understood_and_probabilities_are_calibrated(
+    nlu: NLU, assistant: Assistant, tmp_path: Path
+) -> None:
     report = measure_nlu(nlu, assistant, tmp_path)
     assert report["act_f1"] >= 0.85
     assert report["calibration_error"] <= 0.06
@@ -179,7 +181,8 @@ def test_serving_never_imports_torch(model_dir: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["intents.safetensors", "intents.json", "slots.json", "slots.crfsuite", "encoder/model.onnx", "manifest.json"]
+    "name",
+    ["intents.safetensors", "intents.json", "slots.json", "slots.crfsuite", "encoder/model.onnx", "manifest.json"],
 )
 def test_a_damaged_model_is_refused_by_name(assistant: Assistant, model_dir: Path, tmp_path: Path, name: str) -> None:
     shutil.copytree(model_dir / "nlu", tmp_path / "nlu")

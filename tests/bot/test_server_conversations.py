@@ -1,0 +1,190 @@
+"""The turn itself: cache, order, failure and recovery, with a real engine and a real log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bot.conversations import Conversations, MessageConflict, TurnFailed, UnknownConversation, UnknownMessage
+from bot.limits import ServerSettings, SettingsError
+from bot.locks import ConversationLocks
+from memory.conversation import Conversation
+from memory.dialogue import UserMessage
+from memory.events import Event, UserUttered
+from memory.store import SqliteStore, StoreUnavailable
+from tests.promises.engine_for_tests import EngineForTests
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    opened = SqliteStore(tmp_path / "log.sqlite3")
+    yield opened
+    opened.close()
+
+
+def message(conversation: str, text: str, message_id: str | None = None, **metadata: Any) -> UserMessage:
+    return UserMessage(conversation, text, message_id, "rest", 1.0, metadata)
+
+
+async def say(conversations: Conversations, conversation: str, text: str, message_id: str | None = None) -> str:
+    return (await conversations.handle(message(conversation, text, message_id)))[0].text
+
+
+def run(steps: Callable[[], Awaitable[None]]) -> None:
+    async def main() -> None:
+        await steps()
+
+    asyncio.run(main())
+
+
+def test_a_state_pushed_out_of_memory_is_folded_back_to_the_same_belief(store: SqliteStore) -> None:
+    small, large = Conversations(EngineForTests(), store, capacity=1), Conversations(EngineForTests(), store)
+
+    async def steps() -> None:
+        for k in range(4):
+            for name in ("a", "b", "c"):
+                food = ("thai", "italian")[k % 2]
+                assert (await say(small, name, f'/inform{{"food": "{food}"}}')).startswith(f"turn {k + 1}: ")
+
+    run(steps)
+    again, seen = large.state("a"), small.state("c")
+    assert again.seq == seen.seq == 12
+    assert np.array_equal(again.belief.goals, seen.belief.goals)
+    assert small.metrics.page().count(b"rejoinder_states_cached 1.0") == 1
+
+
+def test_feedback_counts_as_an_event_and_the_conversation_goes_on(store: SqliteStore) -> None:
+    conversations = Conversations(EngineForTests(), store, clock=lambda: 5.0)
+
+    async def steps() -> None:
+        await say(conversations, "a", "hello", "m1")
+        await conversations.feedback("a", "m1", 1)
+        await conversations.feedback("a", "m1", 1)
+        assert len(store.load("a")) == 4
+        assert await say(conversations, "a", "more") == "turn 2: more"
+        with pytest.raises(UnknownMessage):
+            await conversations.feedback("a", "m2", 1)
+        with pytest.raises(ValueError, match="1 or -1"):
+            await conversations.feedback("a", "m1", 0)
+
+    run(steps)
+    assert [turn.feedback for turn in conversations.history("a")] == [1, 0]
+
+
+def test_another_process_on_the_same_file_is_noticed_and_followed(store: SqliteStore) -> None:
+    here, there = Conversations(EngineForTests(), store), Conversations(EngineForTests(), SqliteStore(store.path))
+
+    async def steps() -> None:
+        assert await say(here, "a", "one", "m1") == "turn 1: one"
+        assert await say(there, "a", "two", "m2") == "turn 2: two"
+        assert await say(here, "a", "three", "m3") == "turn 3: three"
+        assert await say(here, "a", "two", "m2") == "turn 2: two"
+
+    run(steps)
+    there.close()
+
+
+def test_a_turn_whose_caller_left_is_whole_or_absent_and_the_next_one_fits(store: SqliteStore) -> None:
+    conversations = Conversations(EngineForTests(), store)
+
+    async def steps() -> None:
+        for delay in (0.0, 0.001, 0.002, 0.004, 0.008):
+            task = asyncio.ensure_future(conversations.handle(message("a", "leaving", sleep_ms=2)))
+            await asyncio.sleep(delay)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            text = await say(conversations, "a", "staying")
+            turns = [e for e in store.load("a") if isinstance(e, UserUttered)]
+            assert text == f"turn {len(turns)}: staying"
+
+    run(steps)
+
+
+class Unfoldable(EngineForTests):
+    """Gives events that memory can't fold."""
+
+    async def respond(self, state: Conversation, message: UserMessage) -> list[Event]:
+        events = await super().respond(state, message)
+        return [*events, None] if message.text == "break" else events  # type: ignore[list-item]
+
+
+def test_events_that_cannot_be_kept_fail_the_turn_and_store_nothing(store: SqliteStore) -> None:
+    conversations = Conversations(Unfoldable(), store)
+
+    async def steps() -> None:
+        assert await say(conversations, "a", "hello") == "turn 1: hello"
+        with pytest.raises(TurnFailed):
+            await say(conversations, "a", "break")
+        assert await say(conversations, "a", "hello") == "turn 2: hello"
+
+    run(steps)
+
+
+def test_errors_have_their_classes_and_are_counted(store: SqliteStore) -> None:
+    conversations = Conversations(EngineForTests(), store)
+
+    async def steps() -> None:
+        await say(conversations, "a", "one", "m1")
+        with pytest.raises(MessageConflict):
+            await say(conversations, "a", "other", "m1")
+        with pytest.raises(TurnFailed):
+            await say(conversations, "a", "/fail")
+        store.close()
+        with pytest.raises(TurnFailed) as failed:
+            await say(conversations, "a", "two")
+        assert isinstance(failed.value.__cause__, StoreUnavailable)
+
+    run(steps)
+    page = conversations.metrics.page().decode()
+    for kind in ("MessageConflict", "EngineError", "StoreUnavailable"):
+        assert f'rejoinder_errors_total{{kind="{kind}"}} 1.0' in page
+    assert conversations.check() is not None
+
+
+def test_unknown_conversations_have_no_state(store: SqliteStore) -> None:
+    conversations = Conversations(EngineForTests(), store)
+    for ask in (conversations.state, conversations.events):
+        with pytest.raises(UnknownConversation):
+            ask("nobody")
+    assert conversations.history("nobody") == []
+
+
+def test_locks_are_first_come_first_served_and_leave_nothing_behind() -> None:
+    locks, order = ConversationLocks(), []
+
+    async def steps() -> None:
+        async def worker(number: int) -> None:
+            async with locks.hold("a"):
+                order.append(number)
+                await asyncio.sleep(0.001 * (5 - number))
+
+        tasks = [asyncio.ensure_future(worker(number)) for number in range(5)]
+        await asyncio.sleep(0)
+        tasks[2].cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    run(steps)
+    assert order == [0, 1, 3, 4]
+    assert len(locks) == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"max_in_flight": 0},
+        {"request_seconds": -1.0},
+        {"allowed_origins": ("example.org",)},
+        {"allowed_origins": ("https://example.org/",)},
+        {"allowed_origins": ("*",)},
+        {"frame_ancestors": ("https://a.example; script-src *",)},
+        {"inspect_token": "short"},
+    ],
+)
+def test_settings_that_make_no_sense_are_refused_with_the_remedy(wrong: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match=r"give a number|write scheme|use a long"):
+        ServerSettings(**wrong)
