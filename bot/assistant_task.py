@@ -208,7 +208,7 @@ def read_held_out(file: Path) -> tuple[HeldOut, ...]:
 
 
 def parse_system_act(text: str, open_slots: tuple[str, ...] = ()) -> SystemAct | None:
-    """Read ``request(area)``, ``confirm(food=thai)``, ``offer()``, ``confirm_booking()``...; None when unknown.
+    """Read ``request(area)``, ``confirm(food=thai)``, ``select(food=thai,food=chinese)``...; None when unknown.
 
     ``request(time)`` becomes ``request_open(time)`` when the slot is one of ``open_slots``.
     """
@@ -219,4 +219,5 @@ def parse_system_act(text: str, open_slots: tuple[str, ...] = ()) -> SystemAct |
     if act.type not in SYSTEM_KINDS:
         return None
     kind = "request_open" if act.type == "request" and act.slot in open_slots else act.type
-    return SystemAct(kind, act.slot, act.value)
+    value, _, other = (act.value or "").partition(f",{act.slot}=")
+    return SystemAct(kind, act.slot, value or None, other or None)

@@ -138,7 +138,8 @@ def read_yaml(path: Path, *, needed_for: str) -> Any:
         remedy = "Check indentation, quotes and colons on this line and the one before"
         raise AssistantError(path, mark.line + 1 if mark else 0, f"not valid YAML: {problem}", remedy) from None
     except (YAMLError, ValueError) as error:
-        raise AssistantError(path, 0, f"not valid YAML: {error}", "Remove control characters") from None
+        problem = " ".join(str(error).split())
+        raise AssistantError(path, 0, f"not valid YAML: {problem}", "Remove control characters") from None
     except RecursionError:
         raise AssistantError(path, 0, "the YAML is nested too deeply", "Flatten it") from None
     return None if node is None else _plain(path, node, frozenset())

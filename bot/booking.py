@@ -12,24 +12,30 @@ from bot.hours import is_open
 from memory.conversation import Conversation
 from memory.dialogue import SystemAct
 from memory.events import Booked
+from policies.matching import ACCEPT
 
 _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 """Without the letters and digits that people mix up on the phone."""
 
 
 def checked(assistant: Assistant, act: SystemAct, state: Conversation, timestamp: float) -> SystemAct:
-    """``act``, or ``booking_failed`` with the open slot whose value makes the booking impossible."""
-    if act.kind not in ("confirm_booking", "booked") or act.entity is None:
+    """``act``, or ``booking_failed`` with the open slot whose value makes the booking impossible.
+
+    What can't be booked is said as soon as it is known, not after everything else was asked.
+    """
+    if act.kind not in ("request_open", "confirm_booking", "booked") or act.entity is None:
         return act
-    wanted = details(assistant, state)
-    people = wanted.get("people", "")
+    ontology, confidence = assistant.ontology, state.belief.open_confidence[0]
+    known = {s: v for s, v in details(assistant, state).items() if confidence[ontology.open_index[s]] > ACCEPT}
+    people = known.get("people", "")
     if people.isdigit() and not 1 <= int(people) <= assistant.task.party_limit:
         return replace(act, kind="booking_failed", slot="people")
-    row = assistant.ontology.entity_index[act.entity.lower()]
-    hours = assistant.ontology.entities.get("hours")
+    hours = ontology.entities.get("hours")
     today = datetime.fromtimestamp(timestamp, UTC).date()
-    if hours and not is_open(hours[row], wanted.get("day", ""), wanted.get("time", ""), today):
-        return replace(act, kind="booking_failed", slot="time")
+    if hours and {"day", "time"} <= known.keys():
+        row = ontology.entity_index[act.entity.lower()]
+        if not is_open(hours[row], known["day"], known["time"], today):
+            return replace(act, kind="booking_failed", slot="time")
     return act
 
 

@@ -137,11 +137,15 @@ def _add(ontology: Ontology, evidence: UserEvidence, table: list[list[str]], act
     elif act.type == "inform" and slot == ontology.key and value is not None:
         entity = ontology.entity_index.get(value.lower(), -1)
         if entity >= 0 and p > evidence.venue_confidence[0]:
-            evidence.venue[0], evidence.venue_confidence[0] = entity, p
+            evidence.venue[0], evidence.venue_confidence[0] = entity, min(p, _NEVER_CERTAIN)
     elif act.type in ("request", "confirm") and slot in ontology.request_index:
         evidence.request[0, ontology.request_index[slot]] += p
     elif act.type in FLOW:
         evidence.flow[0, FLOW[act.type]] += p
+
+
+_NEVER_CERTAIN = 0.99
+"""A venue named by the user is not beyond doubt, one named by the system is: this tells the two apart."""
 
 
 def _add_open(evidence: UserEvidence, table: list[list[str]], o: int, value: str, p: float) -> None:

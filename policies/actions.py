@@ -75,7 +75,9 @@ class ActionSpace:
     def masks(self, belief: BeliefState) -> BoolArray:
         """(B, A) whether each action makes sense now; no row is ever all False.
 
-        Either some slot has an accepted value, then ``offer`` is allowed, or none has, then every ``request_s`` is.
+        A question about a known venue, or a venue that the user names, leaves only ``answer`` and what the user
+        asked for besides. Otherwise either some slot has an accepted value, then ``offer`` is allowed, or none has,
+        then every ``request_s`` is.
         """
         t = self.thresholds
         top, first = top_values(self.ontology, belief)
@@ -84,16 +86,18 @@ class ActionSpace:
         heard = (first > t.heard) & (top != self.matcher.dontcare)
         open_to_doubt = heard & (belief.confirmed <= t.accept)
         asked = belief.requested.max(axis=1, initial=0.0) > t.heard
-        named = (belief.method[:, METHOD["byname"]] > t.accept) & (belief.last.kind != KIND["answer"])
+        byname = belief.method[:, METHOD["byname"]] > t.accept
+        named = venue & (belief.venue_confidence < 1)  # by the user: what the system names is certain
+        question = named | (venue & byname & (belief.requested.max(axis=1, initial=0.0) > t.accept))
         columns = [
-            first <= t.certain,
-            open_to_doubt,
-            open_to_doubt & (second > t.heard),
-            (first > t.accept).any(axis=1),
-            venue & (asked | named),
+            (first <= t.certain) & ~question[:, None],
+            open_to_doubt & ~question[:, None],
+            open_to_doubt & (second > t.heard) & ~question[:, None],
+            (first > t.accept).any(axis=1) & ~question,
+            venue & (asked | named | (byname & (belief.last.kind != KIND["answer"]))),
             belief.offered.any(axis=1) & (belief.method[:, METHOD["byalternatives"]] > t.heard),
             *self._booking_masks(belief, venue),
-            venue | belief.none_matched | belief.booked,
+            (venue | belief.none_matched | belief.booked) & ~question,
             belief.method[:, METHOD["finished"]] > t.finished,
         ]
         masks = np.column_stack(columns)

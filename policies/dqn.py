@@ -34,7 +34,7 @@ class DQNConfig:
     policy is evaluated every ``evaluate_every`` steps. ``threads``: torch's; more than 1 does not pay at this size.
     """
 
-    steps: int = 3000
+    steps: int = 3600
     num_envs: int = 128
     spike_steps: int = 250
     pretrain_updates: int = 1000
@@ -45,15 +45,15 @@ class DQNConfig:
     hidden: tuple[int, ...] = (192, 96)
     dueling: bool = True
     double: bool = True
-    n_step: int = 3
+    n_step: int = 2
     gamma: float = 0.99
     reward_scale: float = 0.05
-    learning_rate: float = 1e-3
-    learning_rate_end: float = 1e-4
+    learning_rate: float = 5e-4
+    learning_rate_end: float = 2e-5
     tau: float = 0.01
     gradient_clip: float = 10.0
-    epsilon_start: float = 0.1
-    epsilon_end: float = 0.02
+    epsilon_start: float = 0.05
+    epsilon_end: float = 0.01
     epsilon_fraction: float = 0.6
     evaluate_every: int = 250
     seed: int = 0

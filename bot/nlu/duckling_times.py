@@ -9,8 +9,9 @@ from bot.nlu.duckling_numbers import NUMBER, Span, number
 _HOUR_WORDS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
 _HOUR = rf"(?:[01]?\d|2[0-4]|{_HOUR_WORDS})"
 _HALF = (
-    r"(?:\s*(?P<half>a\.?m\b\.?|p\.?m\b\.?)|\s+(?P<part>(?:in the |this )(?:morning|afternoon|evening)|at night|tonight|"
-    r"at lunch(?:time)?|for lunch|for dinner|at dinner ?time))?"
+    r"(?:\s*(?P<half>a\.?m\b\.?|p\.?m\b\.?)|"
+    r"\s+(?P<part>(?:in the |this )(?:morning|afternoon|evening)|at night|tonight|at lunch(?:time)?|for lunch|"
+    r"for dinner|at dinner ?time))?"
 )
 _MINUTE_WORDS = "fifteen|thirty|forty[- ]five|twenty[- ]five|thirty[- ]five|fifty[- ]five|twenty|forty|fifty|ten|five"
 _OCLOCK = r"(?:\s*o'?\s?clock|\s*o’clock|\s*sharp)"

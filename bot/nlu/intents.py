@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from bot.nlu.linear import FloatArray, Logistic, SoftmaxHead, hashed_features, softmax
+from bot.nlu.linear import FloatArray, Logistic, SoftmaxHead, hashed_features, product, softmax
 from bot.nlu.slots import Sentence
 from bot.nlu.tokens import lower
 
@@ -61,21 +61,21 @@ class Neighbours:
     offsets: NDArray[np.int64]
 
     def features(self, embeddings: FloatArray, skip: Sequence[NDArray[np.int64]] | None = None) -> FloatArray:
-        """(N, K) mean cosine to the NEAREST nearest examples of each label, times SCALE.
+        """(N, K) mean cosine (negative ones as 0) to the NEAREST nearest examples of each label, times SCALE.
 
         ``skip`` names, per sentence, rows of ``vectors`` that it may not look at (itself, in training).
         """
-        cosines = embeddings @ self.vectors.T
+        cosines = product(embeddings, self.vectors.T)
         for row, own in enumerate(skip or ()):
             cosines[row, own] = -1.0
-        result = np.zeros((len(embeddings), len(self.offsets) - 1), dtype=np.float32)
-        for k, (start, end) in enumerate(zip(self.offsets[:-1], self.offsets[1:], strict=True)):
-            block = np.maximum(cosines[:, start:end], 0.0)
-            if block.shape[1] > NEAREST:
-                block = np.partition(block, block.shape[1] - NEAREST, axis=1)[:, -NEAREST:]
-            if block.shape[1]:
-                result[:, k] = SCALE * block.mean(axis=1)
-        return result
+        cosines = np.maximum(cosines, 0.0)
+        label = np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+        total = np.zeros((len(embeddings), len(self.offsets) - 1), dtype=np.float32)
+        for _ in range(NEAREST):
+            best = np.maximum.reduceat(cosines, self.offsets[:-1], axis=1)
+            total += best
+            cosines = np.where(cosines == best[:, label], np.float32(0), cosines)
+        return total * np.float32(SCALE / NEAREST)
 
     @classmethod
     def group(

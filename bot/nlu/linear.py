@@ -13,6 +13,17 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float32]
 
 
+def product(rows: FloatArray, matrix: FloatArray) -> FloatArray:
+    """Matrix product (N, D) x (D, K); single rows without BLAS, whose threads cost more than they gain there.
+
+    OpenBLAS wakes (and spins) a thread per core for products as small as 400 x 25.
+    """
+    if len(rows) > 8:
+        return rows @ matrix
+    result: FloatArray = np.einsum("nd,kd->nk", rows, matrix.T)
+    return result
+
+
 def softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Row-wise softmax of (..., K) logits."""
     shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
@@ -76,12 +87,12 @@ class SoftmaxHead:
 
     def logits(self, dense: FloatArray, hashed: Sequence[dict[int, float]]) -> FloatArray:
         """(N, K) calibrated logits of (N, D) dense rows and their hashed features (index -> weight)."""
-        result = dense @ self.dense + self.bias
+        result = product(dense, self.dense) + self.bias
         for row, values in enumerate(hashed):
             if values:
                 index = np.fromiter(values, dtype=np.int64, count=len(values))
                 weight = np.fromiter(values.values(), dtype=np.float32, count=len(values))
-                result[row] += weight @ self.sparse[index]
+                result[row] += np.einsum("h,hk->k", weight, self.sparse[index])
         scaled: FloatArray = (result / self.temperature).astype(np.float32)
         return scaled
 

@@ -34,8 +34,9 @@ _INDIFFERENT = re.compile(
     r"doesnt|no|not|up to you|you choose|you pick|throughout|whole|entire|difference)\b"
 )
 _FILLERS = frozenset(
-    ["the", "a", "an", "of", "in", "on", "for", "about", "to", "at", "is", "are", "any", "all", "no", "not", "my", "our", "your", "what", "which", "where", "we", "i", "it", "and", "or", "please"]
-)
+    ("the", "a", "an", "of", "in", "on", "for", "about", "to", "at", "is", "are", "any", "all", "no", "not", "my",
+     "our", "your", "what", "which", "where", "we", "i", "it", "and", "or", "please")
+)  # fmt: skip
 
 
 def indifference(examples: Iterable[Example], nouns: Sequence[tuple[str, str]]) -> dict[str, list[str]]:

@@ -25,8 +25,10 @@ SCHEMA = 1
 PARTS = ("intents.safetensors", "intents.json", "slots.crfsuite", "slots.json")
 _ASKING = ("request", "confirm", "select", "request_open")
 _OPENER_NEXT = frozenset(
-    ["i", "i'd", "i'm", "it", "it's", "its", "that", "that's", "not", "but", "the", "sorry", "we", "actually", "make", "please", "thanks", "thank", "for", "my", "you", "what", "how", "is", "can", "could", "do", "where", "this", "there", "let's", "lets", "just"]
-)
+    ("i", "i'd", "i'm", "it", "it's", "its", "that", "that's", "not", "but", "the", "sorry", "we", "actually",
+     "make", "please", "thanks", "thank", "for", "my", "you", "what", "how", "is", "can", "could", "do", "where",
+     "this", "there", "let's", "lets", "just")
+)  # fmt: skip
 _SHOWN_INTENTS = 5
 _TOPIC_WORTH = 0.03
 """Topics of an intent less probable than this are not looked up."""

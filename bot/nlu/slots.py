@@ -28,16 +28,20 @@ NAME_SLOT = "booking_name"
 _MINIMUM = 0.08
 """Entities less probable than this are not worth telling."""
 _NAME_LEAD = re.compile(
-    r"^(?:(?:it'?s|its|it is|that'?s|that would be|under|in|the|my|name|names|name's|is|i'?m|i am|this is|call me|put it|"
-    r"put|down|as|for|please|just|use|book it|make it|with|sure|yes|ok|okay|hi|mr|mrs|ms|miss|dr|of|a|reservation|booking|would be|will be|by)[\s,.:]+)*",
+    r"^(?:(?:it'?s|its|it is|that'?s|that would be|under|in|the|my|name|names|name's|is|i'?m|i am|this is|call me|"
+    r"put it|put|down|as|for|please|just|use|book it|make it|with|sure|yes|ok|okay|hi|mr|mrs|ms|miss|dr|of|a|"
+    r"reservation|booking|would be|will be|by)[\s,.:]+)*",
     re.IGNORECASE,
-)  # fmt: skip
+)
 _NAME_TAIL = re.compile(
     r"(?:[\s,.!]+(?:please|thanks|thank you|pls|plz|will do|is fine|cheers))*[\s,.!?]*$", re.IGNORECASE
 )
 _NO_NAME = frozenset(
-    ["yes", "no", "nope", "yeah", "yep", "ok", "okay", "what", "why", "who", "when", "where", "how", "hello", "hi", "thanks", "thank", "you", "cancel", "stop", "help", "restart", "repeat", "sorry", "never", "mind", "nothing", "none", "don't", "dont", "not", "know", "want", "table", "book", "a", "the", "please", "again", "anything", "whatever", "it", "that", "back", "change", "forget", "wait", "hold", "hang"]
-)
+    ("yes", "no", "nope", "yeah", "yep", "ok", "okay", "what", "why", "who", "when", "where", "how", "hello", "hi",
+     "thanks", "thank", "you", "cancel", "stop", "help", "restart", "repeat", "sorry", "never", "mind", "nothing",
+     "none", "don't", "dont", "not", "know", "want", "table", "book", "a", "the", "please", "again", "anything",
+     "whatever", "it", "that", "back", "change", "forget", "wait", "hold", "hang")
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,7 @@ class SlotReader:
             return []
         words = sentence.text[start:end]
         if run.entity in self._closed or run.entity == self._venue:
-            hits = [h for h in self.gazetteer.similar(words, run.entity)][:2]
+            hits = self.gazetteer.similar(words, run.entity)[:2]
             return [(run.entity, hit.value, start, end, hit.score) for hit in hits]
         if run.entity in DUCKLING_KINDS:
             readings = [r for r in find_readings(words, today, run.entity) if r.kind == run.entity]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 MAX_CHARACTERS = 1000
 """A message is cut here before anything else looks at it."""
@@ -48,7 +49,7 @@ def segments(text: str, limit: int = 6) -> list[tuple[int, int]]:
     """Offsets of the clauses of ``text``, cut at punctuation and conjunctions, at most ``limit``, none empty."""
     cuts = [0, *(m.end() for m in _SEGMENT.finditer(text)), len(text)]
     spans = []
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in pairwise(cuts):
         piece = text[start:end]
         left = start + len(piece) - len(piece.lstrip())
         right = left + len(piece.strip())

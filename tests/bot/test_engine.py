@@ -103,6 +103,22 @@ def test_party_too_large(talk: Talk, assistant: Assistant) -> None:
     assert str(assistant.task.party_limit) in reply or "200" in reply
 
 
+def test_party_too_large_is_said_at_once(talk: Talk) -> None:
+    talk.say(CHEAP_CHINESE)
+    talk.say("/book")
+    talk.say('/inform{"people":"200"}')
+    assert talk.kind == "booking_failed"
+    talk.say('/inform{"people":"6"}')
+    assert talk.kind == "request_open"
+
+
+def test_a_venue_named_by_the_user_is_told_about(talk: Talk) -> None:
+    talk.say(CHEAP_CHINESE)
+    reply = talk.say('/inform{"venue":"Crêperie Gwen"}')
+    assert talk.kind == "answer"
+    assert "Gwen" in reply
+
+
 def test_nothing_matches_names_what_to_relax(talk: Talk) -> None:
     reply = talk.say('/inform{"food":"welsh","area":"north","pricerange":"cheap","seating":"rooftop"}')
     assert talk.kind == "offer_none"

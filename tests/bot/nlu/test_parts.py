@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import cast
 
 import numpy as np
@@ -45,7 +46,7 @@ def test_cleaning_keeps_offsets_and_drops_what_breaks_storage(text: str) -> None
 def test_tokens_are_slices_in_order(text: str) -> None:
     tokens = tokenize(text)
     assert all(text[t.start : t.end] == t.text and len(t.lower) == len(t.text) for t in tokens)
-    assert all(a.end <= b.start for a, b in zip(tokens, tokens[1:], strict=False))
+    assert all(a.end <= b.start for a, b in pairwise(tokens))
 
 
 @given(st.text(max_size=200))
@@ -53,7 +54,7 @@ def test_segments_do_not_overlap(text: str) -> None:
     spans = segments(text)
     assert len(spans) <= 6
     assert all(0 <= s < e <= len(text) for s, e in spans)
-    assert all(a[1] <= b[0] for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a[1] <= b[0] for a, b in pairwise(spans))
 
 
 GAZETTEER = Gazetteer(
