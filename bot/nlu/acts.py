@@ -79,7 +79,7 @@ class ActReader:
         for act, p in social.items():
             add(act, p * (1 - findings.refused))
         for entity in findings.entities:
-            for act, p in self._entity_acts(entity, findings):
+            for act, p in self._entity_acts(entity, findings, previous):
                 add(act, p * keep)
         for act, p in self._implied_requests(findings):
             add(act, p * keep)
@@ -96,16 +96,19 @@ class ActReader:
         named = max((e.confidence for e in findings.entities if e.name == self._venue), default=0.0)
         asked = max((e.confidence for e in findings.entities if e.name == "attribute"), default=0.0)
         about_venue = previous is not None and previous.kind in _AFTER_VENUE
-        weight = 1.0 - max(named, asked if about_venue else 0.0)
+        value = max((e.confidence for e in findings.entities if e.name in self._ontology.slot_index), default=0.0)
         found: dict[DialogueAct, float] = {}
         for kind in SOCIAL:
-            mass = findings.whole.intents.get(kind, 0.0) * weight
+            p = findings.whole.intents.get(kind, 0.0)
+            mass = p * (1.0 - max(named, asked if about_venue else 0.0, value * (1 - p)))
             for topic, p in findings.topics.get(kind, {}).items():
                 if mass * p >= _LEAST:
                     found[DialogueAct(kind, topic)] = mass * p
         return found
 
-    def _entity_acts(self, entity: Entity, findings: Findings) -> list[tuple[DialogueAct, float]]:
+    def _entity_acts(
+        self, entity: Entity, findings: Findings, previous: SystemAct | None
+    ) -> list[tuple[DialogueAct, float]]:
         p = entity.confidence
         if entity.name == "attribute":
             known = entity.value in self._ontology.request_index or entity.value == self._ontology.key
@@ -122,22 +125,26 @@ class ActReader:
         if entity.value == DONTCARE:
             return [(DialogueAct("inform", entity.name, DONTCARE), p)]
         asking = _clause_of(entity, findings).intents.get("confirm", 0.0)
+        if previous is not None and previous.kind in ("request", "select"):
+            asking *= 0.3  # an answer is expected, and no place is under discussion
         return [
             (DialogueAct("inform", entity.name, entity.value), p * (1 - asking)),
             (DialogueAct("confirm", entity.name, entity.value), p * asking),
         ]
 
     def _implied_requests(self, findings: Findings) -> list[tuple[DialogueAct, float]]:
-        """Requests read from the sentence as a whole ("could you tell me a bit about it") when no word names one."""
-        if any(e.name == "attribute" and e.confidence >= 0.4 for e in findings.entities):
-            return []
+        """Requests read from the sentence as a whole ("could you tell me a bit about it").
+
+        They count when no word names an attribute, and support the attribute that an uncertain word names.
+        """
+        words = {e.value for e in findings.entities if e.name == "attribute" and e.confidence >= 0.4}
         asking = max(
             [findings.whole.intents.get("request", 0.0), *(c.intents.get("request", 0.0) for c in findings.clauses)]
         )
         return [
             (DialogueAct("request", name), p * asking)
             for name, p in findings.topics.get("request", {}).items()
-            if p * asking >= _LEAST
+            if p * asking >= _LEAST and (not words or name in words)
         ]
 
     def _flow(self, findings: Findings, content: float) -> dict[str, float]:
@@ -179,9 +186,9 @@ class ActReader:
             add(DialogueAct("inform", asked, DONTCARE), bare * keep)
         if asked is None or previous is None:
             return
-        if previous.kind == "request" and bare < 0.5:
-            add(DialogueAct("inform", asked, DONTCARE), 0.9 * masses.get(DialogueAct("negate"), 0.0) * (1 - told))
         moving_on = max((p for a, p in masses.items() if a.type in _MOVING_ON), default=0.0)
+        if previous.kind == "request" and bare < 0.5 and max(moving_on, content) < 0.5:
+            add(DialogueAct("inform", asked, DONTCARE), 0.9 * masses.get(DialogueAct("negate"), 0.0) * (1 - told))
         against = max(told, masses.get(DialogueAct("negate"), 0.0), masses.get(DialogueAct("reqalts"), 0.0))
         if previous.kind == "confirm" and moving_on > 0.5 and against < 0.3:
             add(DialogueAct("affirm"), 0.6 * moving_on)

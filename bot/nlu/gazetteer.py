@@ -31,8 +31,13 @@ class Hit:
 class Gazetteer:
     """Surface forms of an assistant's values, attributes and entity names."""
 
-    def __init__(self, surfaces: Iterable[tuple[str, str, str]], is_word: Callable[[str], bool]) -> None:
-        """``surfaces``: (surface, entity, value); ``is_word`` tells common words, which are never taken for typos."""
+    def __init__(
+        self,
+        surfaces: Iterable[tuple[str, str, str]],
+        is_word: Callable[[str], bool],
+        common: Iterable[str] = (),
+    ) -> None:
+        """``surfaces``: (surface, entity, value); words of ``is_word`` or in ``common`` are never taken for typos."""
         self._meanings: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for surface, entity, value in surfaces:
             key = lower(surface).strip()
@@ -43,7 +48,7 @@ class Gazetteer:
             self._automaton.add_word(surface, surface)
         self._automaton.make_automaton()
         self._is_word = is_word
-        self._words = {token.lower for surface in self._meanings for token in tokenize(surface)}
+        self._words = set(common) | {token.lower for surface in self._meanings for token in tokenize(surface)}
         self._by_words: dict[int, list[str]] = defaultdict(list)
         for surface in self._meanings:
             if len(surface) >= 4:
@@ -140,6 +145,16 @@ def assistant_surfaces(assistant: Assistant) -> list[tuple[str, str, str]]:
         forms = {plain, plain.removeprefix("the "), plain.replace("'", ""), plain.replace(" and ", " & ")}
         surfaces.extend((form, assistant.key_entity, name) for form in forms if len(form) > 2)
     return surfaces + _taught(assistant)
+
+
+def common_words(assistant: Assistant, least: int = 2) -> list[str]:
+    """Words that training sentences use ``least`` times outside annotations: known, though maybe in no dictionary."""
+    counts: Counter[str] = Counter()
+    for example in assistant.examples:
+        for token in tokenize(example.text):
+            if not any(token.start < e.end and e.start < token.end for e in example.entities):
+                counts[token.lower] += 1
+    return sorted(word for word, count in counts.items() if count >= least and word.isalpha())
 
 
 def _taught(assistant: Assistant) -> list[tuple[str, str, str]]:

@@ -78,7 +78,7 @@ class NLU:
         try:
             encoder = Encoder(folder / "encoder")
             meta = json.loads((folder / "slots.json").read_text(encoding="utf-8"))
-            gazetteer = Gazetteer([(s, e, v) for s, e, v in meta["surfaces"]], encoder.is_word)
+            gazetteer = Gazetteer([(s, e, v) for s, e, v in meta["surfaces"]], encoder.is_word, meta["common"])
             closed = (*assistant.ontology.slots, "attribute")
             return cls(
                 assistant,

@@ -23,7 +23,7 @@ from bot.assistant import Assistant, Example
 from bot.nlu.augment import with_typos
 from bot.nlu.encoder import Encoder, file_sha256
 from bot.nlu.encoder_export import DEFAULT_MODEL, export_encoder
-from bot.nlu.gazetteer import Gazetteer, assistant_surfaces
+from bot.nlu.gazetteer import Gazetteer, assistant_surfaces, common_words
 from bot.nlu.intents import OUT_OF_SCOPE, WIDTH, IntentModel, Neighbours, scope_features, sparse_row
 from bot.nlu.linear import FloatArray, Logistic, SoftmaxHead, expected_calibration_error, fit_temperature, softmax
 from bot.nlu.phrases import DontcarePatterns, indifference
@@ -85,7 +85,8 @@ def train_nlu(
         exported = export_encoder(folder / "encoder", encoder_name)
         encoder = Encoder(folder / "encoder")
         surfaces = assistant_surfaces(assistant)
-        gazetteer = Gazetteer(surfaces, encoder.is_word)
+        common = common_words(assistant)
+        gazetteer = Gazetteer(surfaces, encoder.is_word, common)
         nouns = indifference(assistant.examples, _slot_nouns(assistant, surfaces))
         closed = (*assistant.ontology.slots, "attribute")
         reader = SlotReader(gazetteer, DontcarePatterns(nouns), closed, assistant.key_entity)
@@ -96,7 +97,14 @@ def train_nlu(
         answers = [(reader.prepare(clean(a), _REFERENCE), f.id) for f in assistant.faq for a in f.answers]
         model, intent_report = _train_intents(corpus, answers, encoder, evidence, target_in_scope_loss, seed, tell)
         model.save(folder)
-        _save_slots(folder, surfaces, calibrator, _openers(corpus.examples), nouns)
+        content: dict[str, Any] = {
+            "surfaces": surfaces,
+            "common": common,
+            "dontcare": nouns,
+            "openers": _openers(corpus.examples),
+        }
+        content["calibrator"] = calibrator.to_json()
+        (folder / "slots.json").write_text(json.dumps(content), encoding="utf-8")
         _save_manifest(folder, assistant, exported)
         tell("measuring", 0.9)
         report: dict[str, Any] = {"encoder": {k: v for k, v in exported.items() if k != "sha256"}}
@@ -388,13 +396,6 @@ def _slot_nouns(assistant: Assistant, surfaces: Sequence[tuple[str, str, str]]) 
     """(word, slot) for every way to name a slot itself: "price range", "part of town"."""
     slots = set(assistant.ontology.slots)
     return [(surface, value) for surface, entity, value in surfaces if entity == "attribute" and value in slots]
-
-
-def _save_slots(
-    folder: Path, surfaces: Any, calibrator: Logistic, openers: dict[str, str], nouns: dict[str, list[str]]
-) -> None:
-    content = {"surfaces": surfaces, "calibrator": calibrator.to_json(), "openers": openers, "dontcare": nouns}
-    (folder / "slots.json").write_text(json.dumps(content), encoding="utf-8")
 
 
 def _save_manifest(folder: Path, assistant: Assistant, exported: dict[str, Any]) -> None:

@@ -116,6 +116,34 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def real(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of ``python -m bot serve`` with the trained restaurants assistant and an empty event log."""
+    folder = tmp_path_factory.mktemp("real")
+    config = folder / "config.yml"
+    config.write_text(f"assistant: {ROOT / 'assistants' / 'restaurants'}\nmodels: {models}\ndata: {folder / 'data'}\n")
+    port = free_port()
+    command = [sys.executable, "-m", "bot", "serve", "--config", str(config), "--port", str(port)]
+    process = subprocess.Popen(command, cwd=ROOT)
+    try:
+        wait_until_healthy(process, f"http://127.0.0.1:{port}")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(15)
+
+
+def wait_until_healthy(process: subprocess.Popen[bytes], url: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{url}/health", timeout=2):
+                return
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail("`python -m bot serve` did not become healthy; its output is above")
+
+
 @dataclass
 class Watched:
     """What a page did that it must never do."""

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import os
 import struct
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,49 +11,16 @@ from urllib.parse import quote
 import pytest
 
 from tests.e2e.chat_page import conversation_of, open_chat, say, wait_for_answers
-from tests.e2e.conftest import ROOT, Server, free_port
+from tests.e2e.conftest import ROOT, Server
 
 WRITE = os.environ.get("REJOINDER_SCREENSHOTS") == "1"
 IMAGES = ROOT / "docs" / "images"
-MODELS = Path(os.environ.get("REJOINDER_MODELS", ROOT / "models"))
-MODEL = MODELS / "restaurants" / "policy" / "manifest.json"
 SIZE = {"width": 1280, "height": 800}
-START_SECONDS = 60.0
 SAID = (
     "Hi, I am looking for a cheap restaurant in the south",
     "any food is fine",
     "great, what is the phone number and the address?",
 )
-
-
-@pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of ``python -m bot serve`` with the trained restaurants assistant and an empty event log."""
-    if not MODEL.exists():
-        pytest.skip("the restaurants assistant is not trained: run `python -m bot train`")
-    folder = tmp_path_factory.mktemp("real")
-    config = folder / "config.yml"
-    config.write_text(f"assistant: {ROOT / 'assistants' / 'restaurants'}\nmodels: {MODELS}\ndata: {folder / 'data'}\n")
-    port = free_port()
-    command = [sys.executable, "-m", "bot", "serve", "--config", str(config), "--port", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT)
-    try:
-        wait_until_healthy(process, f"http://127.0.0.1:{port}")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(15)
-
-
-def wait_until_healthy(process: subprocess.Popen[bytes], url: str) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{url}/health", timeout=2):
-                return
-        except OSError:
-            time.sleep(0.1)
-    pytest.fail("`python -m bot serve` did not become healthy; its output is above")
 
 
 def shoot(page: Any, name: str, folder: Path) -> None:
