@@ -39,7 +39,7 @@ class PolicyConfig(_Section):
 class TrainingConfig(_Section):
     """How the policy is trained."""
 
-    steps: int = Field(default=3000, ge=100)
+    steps: int = Field(default=3600, ge=100)
     num_envs: int = Field(default=128, ge=1, le=16384)
     max_turns: int = Field(default=20, ge=4, le=200)
     error_rates: tuple[float, ...] = (0.0, 0.15, 0.3)

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-console = Console(stderr=False)
+console = Console(width=None if sys.stdout.isatty() else 120)
 
 
 def print_json(report: Mapping[str, Any]) -> None:

@@ -252,8 +252,9 @@ def top_values(ontology: Ontology, state: BeliefState, rank: int = 0) -> tuple[I
     columns = []
     rows = np.arange(state.batch)
     for start, end in zip(ontology.offsets[:-1], ontology.offsets[1:], strict=True):
-        segment = state.goals[:, start:end].copy()
+        segment = state.goals[:, start:end]
         for _ in range(min(rank, end - start - 1)):
+            segment = segment.copy()
             segment[rows, np.argmax(segment, axis=1)] = -1.0
         columns.append(start + np.argmax(segment, axis=1))
     index = np.stack(columns, axis=1).astype(np.int32)

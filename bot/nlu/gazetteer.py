@@ -47,7 +47,7 @@ class Gazetteer:
         for surface in self._meanings:
             self._automaton.add_word(surface, surface)
         self._automaton.make_automaton()
-        self._is_word = is_word
+        self.is_word = is_word
         self._words = set(common) | {token.lower for surface in self._meanings for token in tokenize(surface)}
         self._by_words: dict[int, list[str]] = defaultdict(list)
         for surface in self._meanings:
@@ -100,7 +100,7 @@ class Gazetteer:
 
     def _unknown(self, token: Token) -> bool:
         word = token.lower
-        return len(word) >= 3 and word.isalpha() and word not in self._words and not self._is_word(word)
+        return len(word) >= 3 and word.isalpha() and word not in self._words and not self.is_word(word)
 
     def _similar(self, words: str, start: int, end: int, width: int) -> list[Hit]:
         if len(words) < 3:

@@ -17,7 +17,8 @@ _NEGATION = re.compile(
     r"overrated|enough of|allergic|skip|drop)\b"
 )
 _JUST_BEFORE = re.compile(
-    r"(?<!why )\b(?:not(?: really| necessarily)?(?: wanting| in the mood for| interested in| keen on| a fan of| into| after)?|"
+    r"(?<!why )\b(?:not(?: really| necessarily)?"
+    r"(?: wanting| in the mood for| interested in| keen on| a fan of| into| after)?|"
     r"anything but|everything but|except(?: for)?|neither|rather than|instead of|other than)"
     r"(?: (?:in|on|at|the|a|an|any|for|to))*\s*$"
 )

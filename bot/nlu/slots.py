@@ -150,7 +150,7 @@ class SlotReader:
 
     def decide(self, sentence: Sentence, candidates: Sequence[Candidate], confidences: Sequence[float]) -> list[Entity]:
         """Resolve overlaps: the most probable wins; readings of the same span of one entity share its probability."""
-        confidences = [_believed(sentence, c.entity, p) for c, p in zip(candidates, confidences, strict=True)]
+        confidences = [self._believed(sentence, c.entity, p) for c, p in zip(candidates, confidences, strict=True)]
         ranked = sorted(zip(candidates, confidences, strict=True), key=lambda c: (-c[1], c[0].entity.start))
         groups: list[list[tuple[Candidate, float]]] = []
         for candidate, confidence in ranked:
@@ -163,16 +163,19 @@ class SlotReader:
         entities = [entity for group in groups for entity in _shares(group) if entity.confidence >= _MINIMUM]
         return sorted(_in_context(sentence.text, entities), key=lambda e: (e.start, -e.confidence))
 
-
-def _believed(sentence: Sentence, entity: Entity, p: float) -> float:
-    """Correct a calibrated confidence by what the words around a span rule in or out."""
-    if entity.value == DONTCARE and not is_indifferent(sentence.text, entity):
-        return 0.1 * p
-    if entity.name == NAME_SLOT and sentence.requested != NAME_SLOT and not names_someone(sentence.text, entity):
-        return 0.2 * p
-    if entity.name == "day" and entity.source == "duckling" and entity.end - entity.start >= 5:
-        return max(p, 0.9)  # a day spelt out is a day, annotated or not
-    return p
+    def _believed(self, sentence: Sentence, entity: Entity, p: float) -> float:
+        """Correct a calibrated confidence by what the words around a span rule in or out."""
+        if entity.value == DONTCARE and not is_indifferent(sentence.text, entity):
+            return 0.1 * p
+        if entity.name == NAME_SLOT and sentence.requested != NAME_SLOT and not names_someone(sentence.text, entity):
+            return 0.2 * p
+        if entity.name == "day" and entity.source == "duckling" and entity.end - entity.start >= 5:
+            return max(p, 0.9)  # a day spelt out is a day, annotated or not
+        if entity.name == self._venue and entity.source == "gazetteer":
+            words = lower(sentence.text[entity.start : entity.end])
+            if " " in words or not self.gazetteer.is_word(words):
+                return max(p, 0.9)  # a name of several words, or of no common word, means its bearer
+        return p
 
 
 def _in_context(text: str, entities: Sequence[Entity]) -> list[Entity]:

@@ -265,7 +265,7 @@ def _train_intents(
     report = _intent_report(labels, softmax(held_out)[clean_rows], targets[clean_rows])
     report |= {
         "temperature": round(temperature, 4),
-        "misspelt_accuracy": round(float((held_out.argmax(axis=1) == targets)[~clean_rows].mean()), 4),
+        "misspelt_accuracy": _share((held_out.argmax(axis=1) == targets)[~clean_rows]),
         "topic_accuracy": topic_accuracy,
         "out_of_scope": {"threshold": round(threshold, 4), "target_in_scope_loss": loss, "curve": curve},
     }
@@ -281,6 +281,10 @@ def _neighbours(
     of_row = origin[rows][order]
     skip = [np.flatnonzero(of_row == own) for own in origin]
     return near, np.concatenate([dense, near.features(dense, skip)], axis=1)
+
+
+def _share(right: NDArray[np.bool_]) -> float:
+    return round(float(right.mean()), 4) if len(right) else 0.0
 
 
 def _intent_report(labels: tuple[str, ...], p: NDArray[np.float64], targets: NDArray[np.int64]) -> dict[str, Any]:
@@ -353,6 +357,11 @@ def _fit_head(
     values = np.concatenate([np.fromiter(h.values(), dtype=np.float32, count=len(h)) for h in hashed])
     grams = sparse.csr_matrix((values, (rows, columns)), shape=(len(hashed), WIDTH))
     inputs = sparse.hstack([sparse.csr_matrix(dense), grams]).tocsr()
+    if len(set(targets.tolist())) < 2:
+        only = np.full(len(labels), -30.0, dtype=np.float32)
+        only[targets[:1]] = 0.0
+        empty = np.zeros((dense.shape[1], len(labels)), np.float32), np.zeros((WIDTH, len(labels)), np.float32)
+        return SoftmaxHead(labels, *empty, only, temperature)
     sizes = np.bincount(targets, minlength=len(labels)).astype(np.float64)
     weight = (sizes.max() / np.maximum(sizes, 1)) ** _BALANCE
     model = LogisticRegression(C=_INVERSE_REGULARISATION, max_iter=100, tol=1e-3)

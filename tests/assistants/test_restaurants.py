@@ -98,9 +98,7 @@ def slot_values(slot: str) -> set[str]:
 
 
 def entity_names() -> set[str]:
-    return {
-        entry if isinstance(entry, str) else next(iter(entry)) for entry in load("domain.yml")["entities"]
-    }
+    return {entry if isinstance(entry, str) else next(iter(entry)) for entry in load("domain.yml")["entities"]}
 
 
 def sentences_in(tree: Any) -> Iterator[str]:
@@ -200,9 +198,7 @@ class TestDomain:
         responses = set(load("domain.yml")["responses"])
         booking = load("task.yml")["booking"]["slots"]
         needed = {f"utter_{act}_{slot}" for act in ("request", "confirm", "select") for slot in CONSTRAINTS}
-        needed |= {f"utter_answer_{column}" for column in COLUMNS} | {
-            f"utter_request_{slot}" for slot in booking
-        }
+        needed |= {f"utter_answer_{column}" for column in COLUMNS} | {f"utter_request_{slot}" for slot in booking}
         needed |= {f"utter_{intent}" for intent in examples() if "/" in intent}
         assert needed <= responses
         assert {name for name in responses if "/" not in name} <= set(load("domain.yml")["actions"])
@@ -300,10 +296,7 @@ class TestExamples:
         assert {line[2:] for line in lookups["food"]} == slot_values("food")
         assert {line[2:] for line in lookups["venue"]} == {row["name"] for row in venues()}
         patterns = [
-            re.compile(line[2:])
-            for b in blocks
-            if b.get("regex") == "time"
-            for line in b["examples"].splitlines()
+            re.compile(line[2:]) for b in blocks if b.get("regex") == "time" for line in b["examples"].splitlines()
         ]
         for text in ("19:30", "at 7pm", "half past eight", "quarter to nine", "noon"):
             assert any(pattern.search(text) for pattern in patterns), text

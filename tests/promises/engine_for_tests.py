@@ -1,7 +1,8 @@
 """A small real engine: deterministic replies, a settable amount of work, real belief underneath.
 
 ``/echo {...}`` makes it answer with exactly the given reply (text, buttons, image, custom; the text ``times`` times),
-``/fail`` raises, ``/hang`` never ends, ``/inform{"food": "thai"}`` fills slots, anything else is repeated with its turn's number.
+``/fail`` raises, ``/hang`` never ends, ``/inform{"food": "thai"}`` fills slots, anything else is repeated with its
+turn's number.
 """
 
 from __future__ import annotations
