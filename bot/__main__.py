@@ -234,7 +234,8 @@ def settings(
 
 def main() -> None:
     """Entry point: known errors are one clear message and exit code 1, never a stack trace."""
-    os.environ.setdefault("OMP_NUM_THREADS", "2")
+    for library in ("OMP", "OPENBLAS"):  # extra threads only spin on products as small as ours
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     try:
         app()
     except KeyboardInterrupt:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -32,28 +32,25 @@ def models() -> Path:
     A model that `make serve` or an earlier run trained from the same files is taken as it is.
     """
     folder = ROOT / "build" / "test-models"
+    folder.mkdir(parents=True, exist_ok=True)
     marker, wanted = folder / "inputs.sha256", _inputs()
-    if not marker.exists() or marker.read_text() != wanted:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        config = folder / "config.yml"
-        config.write_text(f"assistant: {ROOT / 'assistants' / 'restaurants'}\nmodels: {folder}\n")
-        command = [
-            sys.executable,
-            "-m",
-            "bot",
-            "train",
-            "--config",
-            str(config),
-            "--steps",
-            str(POLICY_STEPS),
-            "--json",
-        ]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ, check=False)
-        assert done.returncode == 0, done.stderr
-        (folder / "report.json").write_text(done.stdout)
-        marker.write_text(wanted)
+    with (folder / "lock").open("w") as lock:  # two runs at once train once
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not marker.exists() or marker.read_text() != wanted:
+            marker.unlink(missing_ok=True)
+            _train(folder)
+            marker.write_text(wanted)
     return folder
+
+
+def _train(folder: Path) -> None:
+    shutil.rmtree(folder / "restaurants", ignore_errors=True)
+    config = folder / "config.yml"
+    config.write_text(f"assistant: {ROOT / 'assistants' / 'restaurants'}\nmodels: {folder}\n")
+    command = [sys.executable, "-m", "bot", "train", "--config", str(config), "--steps", str(POLICY_STEPS), "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (folder / "report.json").write_text(done.stdout)
 
 
 @pytest.fixture(scope="session")
