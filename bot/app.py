@@ -10,8 +10,8 @@ from bot.config import Config
 from bot.conversations import Conversations
 from bot.engine import Engine, Understand
 from bot.limits import ServerSettings
-from bot.nlu.batching import BatchedNLU
 from bot.nlu.pipeline import NLU
+from bot.nlu.pool import NLUPool
 from bot.shortcuts import parse_shortcut
 from memory.dialogue import NLUResult
 from memory.store import EventStore, SqliteStore
@@ -28,7 +28,7 @@ class Bot:
     config: Config
     assistant: Assistant
     nlu: NLU
-    understand: BatchedNLU
+    understand: NLUPool
     engine: Engine
     conversations: Conversations
 
@@ -37,7 +37,7 @@ class Bot:
         return parse_shortcut(text, self.assistant.ontology) or await self.understand.parse(text)
 
     def close(self) -> None:
-        """Stop the NLU's thread and close the store."""
+        """Stop the NLU's threads and close the store."""
         self.understand.close()
         self.conversations.close()
 
@@ -52,11 +52,11 @@ def build(
 ) -> Bot:
     """Load everything that ``config`` names; raises the errors listed in ``bot.errors``."""
     assistant = assistant or load_assistant(config.assistant)
-    nlu = NLU.load(config.model_dir, assistant)
-    batched = BatchedNLU(nlu, window_seconds=config.nlu.batch_window_ms / 1000)
+    readers = [NLU.load(config.model_dir, assistant) for _ in range(config.nlu.threads)]
+    pool = NLUPool(readers)
     engine = Engine(
         assistant,
-        understand or batched.parse,
+        understand or pool.parse,
         policy or build_policy(config.policy.name, config, assistant),
         SocialPolicy(assistant.ontology, thresholds(config)),
         config.seed,
@@ -64,7 +64,7 @@ def build(
     if store is None:
         config.data.mkdir(parents=True, exist_ok=True)
         store = SqliteStore(config.database)
-    return Bot(config, assistant, nlu, batched, engine, Conversations(engine, store))
+    return Bot(config, assistant, readers[0], pool, engine, Conversations(engine, store))
 
 
 def build_policy(name: str, config: Config, assistant: Assistant) -> Policy:

@@ -14,13 +14,12 @@ FloatArray = NDArray[np.float32]
 
 
 def product(rows: FloatArray, matrix: FloatArray) -> FloatArray:
-    """Matrix product (N, D) x (D, K); single rows without BLAS, whose threads cost more than they gain there.
-
-    OpenBLAS wakes (and spins) a thread per core for products as small as 400 x 25.
-    """
+    """Matrix product (N, D) x (D, K), row by row for few rows, so that a row's result never depends on the others."""
     if len(rows) > 8:
         return rows @ matrix
-    result: FloatArray = np.einsum("nd,kd->nk", rows, matrix.T)
+    result: FloatArray = np.empty((len(rows), matrix.shape[1]), dtype=np.float32)
+    for i, row in enumerate(rows):
+        result[i] = row @ matrix
     return result
 
 
@@ -92,7 +91,7 @@ class SoftmaxHead:
             if values:
                 index = np.fromiter(values, dtype=np.int64, count=len(values))
                 weight = np.fromiter(values.values(), dtype=np.float32, count=len(values))
-                result[row] += np.einsum("h,hk->k", weight, self.sparse[index])
+                result[row] += weight @ self.sparse[index]
         scaled: FloatArray = (result / self.temperature).astype(np.float32)
         return scaled
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
-import threading
 import time
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import cast
 
 import numpy as np
 import pytest
@@ -17,7 +14,6 @@ from hypothesis import strategies as st
 
 from bot.assistant_examples import Example
 from bot.nlu.augment import misspell, with_typos
-from bot.nlu.batching import BatchedNLU, NLUBusy, NLUClosed
 from bot.nlu.encoder import mean_pool
 from bot.nlu.gazetteer import Gazetteer
 from bot.nlu.linear import (
@@ -28,10 +24,9 @@ from bot.nlu.linear import (
     softmax,
 )
 from bot.nlu.phrases import conditional_from, is_denied, names_own_slot
-from bot.nlu.pipeline import NLU
 from bot.nlu.sentiment import sentiment
 from bot.nlu.tokens import clean, lower, segments, tokenize
-from memory.dialogue import Entity, NLUResult, SystemAct
+from memory.dialogue import Entity
 
 
 @given(st.text(max_size=300))
@@ -188,65 +183,3 @@ def test_sentiment_is_bounded_in_time_and_value() -> None:
     for text in ("\U0001f600" * 100_000, "bad " * 50_000, "\U0001f44d\ufe0f " * 10_000, "!" * 100_000):
         assert -1.0 <= sentiment(text) <= 1.0
     assert time.perf_counter() - started < 1.0
-
-
-class Echo:
-    """Stands in for a trained NLU where only the queue around it is tested."""
-
-    def __init__(self, gate: threading.Event | None = None) -> None:
-        self.gate, self.batches = gate, []  # type: tuple[threading.Event | None, list[int]]
-
-    def parse_batch(self, texts: Sequence[str], previous: Sequence[SystemAct | None]) -> list[NLUResult]:
-        if self.gate is not None:
-            self.gate.wait(10)
-        self.batches.append(len(texts))
-        if "fail" in texts:
-            raise ValueError("broken")
-        return [NLUResult(text) for text in texts]
-
-
-def test_waiting_messages_are_read_together_and_answered_in_place() -> None:
-    async def scenario() -> None:
-        gate = threading.Event()
-        echo = Echo(gate)
-        batched = BatchedNLU(cast(NLU, echo))
-        tasks = [asyncio.create_task(batched.parse(str(i))) for i in range(40)]
-        await asyncio.sleep(0.05)
-        gate.set()
-        assert [r.text for r in await asyncio.gather(*tasks)] == [str(i) for i in range(40)]
-        assert max(echo.batches) > 1
-        assert sum(echo.batches) == 40
-        batched.close()
-
-    asyncio.run(scenario())
-
-
-def test_a_full_queue_says_so_and_closing_reads_what_waits() -> None:
-    async def scenario() -> None:
-        gate = threading.Event()
-        batched = BatchedNLU(cast(NLU, Echo(gate)), capacity=2, max_batch=1)
-        first = asyncio.create_task(batched.parse("0"))
-        await asyncio.sleep(0.05)
-        waiting = [asyncio.create_task(batched.parse(str(i))) for i in (1, 2)]
-        await asyncio.sleep(0.05)
-        with pytest.raises(NLUBusy, match="2 messages"):
-            await batched.parse("3")
-        gate.set()
-        await asyncio.to_thread(batched.close)
-        assert [r.text for r in await asyncio.gather(first, *waiting)] == ["0", "1", "2"]
-        with pytest.raises(NLUClosed):
-            await batched.parse("4")
-        batched.close()
-
-    asyncio.run(scenario())
-
-
-def test_an_error_reaches_its_caller_and_the_thread_goes_on() -> None:
-    async def scenario() -> None:
-        batched = BatchedNLU(cast(NLU, Echo()))
-        with pytest.raises(ValueError, match="broken"):
-            await batched.parse("fail")
-        assert (await batched.parse("fine")).text == "fine"
-        batched.close()
-
-    asyncio.run(scenario())
