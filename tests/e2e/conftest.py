@@ -95,7 +95,7 @@ def vendored() -> None:
         pytest.skip(f"the chat component is missing and can't be fetched: {error}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # an open playwright keeps an event loop running, which other folders cannot have
 def browser(vendored: None) -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api")
     path = find_browser()
