@@ -10,8 +10,8 @@ from bot.config import Config
 from bot.conversations import Conversations
 from bot.engine import Engine, Understand
 from bot.limits import ServerSettings
-from bot.nlu.pipeline import NLU, check_nlu
-from bot.nlu.pool import NLUPool, in_processes, in_threads
+from bot.nlu.pipeline import NLU
+from bot.nlu.pool import NLUPool
 from bot.shortcuts import parse_shortcut
 from memory.dialogue import NLUResult
 from memory.store import EventStore, SqliteStore
@@ -27,6 +27,7 @@ class Bot:
 
     config: Config
     assistant: Assistant
+    nlu: NLU
     understand: NLUPool
     engine: Engine
     conversations: Conversations
@@ -51,7 +52,8 @@ def build(
 ) -> Bot:
     """Load everything that ``config`` names; raises the errors listed in ``bot.errors``."""
     assistant = assistant or load_assistant(config.assistant)
-    pool = _pool(config, assistant)
+    readers = [NLU.load(config.model_dir, assistant) for _ in range(config.nlu.threads)]
+    pool = NLUPool(readers)
     engine = Engine(
         assistant,
         understand or pool.parse,
@@ -62,14 +64,7 @@ def build(
     if store is None:
         config.data.mkdir(parents=True, exist_ok=True)
         store = SqliteStore(config.database)
-    return Bot(config, assistant, pool, engine, Conversations(engine, store))
-
-
-def _pool(config: Config, assistant: Assistant) -> NLUPool:
-    check_nlu(config.model_dir, assistant)
-    if config.nlu.processes:
-        return in_processes(config.nlu.processes, config.model_dir, config.assistant)
-    return in_threads([NLU.load(config.model_dir, assistant)])
+    return Bot(config, assistant, readers[0], pool, engine, Conversations(engine, store))
 
 
 def build_policy(name: str, config: Config, assistant: Assistant) -> Policy:

@@ -27,7 +27,7 @@ class NLUConfig(_Section):
 
     encoder: str = "all-MiniLM-L6-v2"
     target_in_scope_loss: float = Field(default=0.03, gt=0, lt=0.5)
-    processes: int = Field(default=1, ge=0, le=64)
+    threads: int = Field(default=1, ge=1, le=64)
 
 
 class PolicyConfig(_Section):

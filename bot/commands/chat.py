@@ -18,7 +18,7 @@ _HELP = "/quit ends, /restart forgets, /why shows the last decision; buttons are
 
 def chat(config: Config, *, debug: bool) -> None:
     """Read lines from the terminal until /quit or end of file."""
-    bot = build(config.model_copy(update={"nlu": config.nlu.model_copy(update={"processes": 0})}))
+    bot = build(config)
     console.print(f"[dim]{bot.assistant.name}, policy {bot.engine.policy.name}. {_HELP}[/dim]")
     try:
         asyncio.run(_talk(bot, f"terminal-{uuid.uuid4().hex[:12]}", debug))

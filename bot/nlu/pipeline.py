@@ -63,7 +63,18 @@ class NLU:
 
         The vocabulary (values, synonyms, names) is the one that was trained; a changed assistant needs training.
         """
-        folder = check_nlu(model_dir, assistant)
+        folder = Path(model_dir) / "nlu"
+        try:
+            manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise NLUError(f"{folder / 'manifest.json'} can't be read ({error}); train the NLU first") from error
+        if manifest.get("schema") != SCHEMA:
+            raise NLUError(f"{folder} was trained by another version (schema {manifest.get('schema')}); train again")
+        if manifest.get("ontology") != assistant.ontology.fingerprint:
+            raise NLUError(f"{folder} was trained for other slots or values than {assistant.path}'s; train again")
+        for name in PARTS:
+            if not (folder / name).is_file() or file_sha256(folder / name) != manifest["sha256"].get(name):
+                raise NLUError(f"{folder / name} is missing or damaged (its SHA-256 differs); train the NLU again")
         try:
             encoder = Encoder(folder / "encoder")
             meta = json.loads((folder / "slots.json").read_text(encoding="utf-8"))
@@ -149,23 +160,6 @@ def _ranked(intents: Mapping[str, float], topics: Mapping[str, Mapping[str, floa
     for name in SOCIAL:
         found |= {f"{name}/{topic}": p * intents.get(name, 0.0) for topic, p in topics.get(name, {}).items()}
     return sorted(found.items(), key=lambda item: -item[1])[:_SHOWN_INTENTS]
-
-
-def check_nlu(model_dir: Path | str, assistant: Assistant) -> Path:
-    """The folder of the trained NLU below ``model_dir``; NLUError unless it is whole and made for ``assistant``."""
-    folder = Path(model_dir) / "nlu"
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise NLUError(f"{folder / 'manifest.json'} can't be read ({error}); train the NLU first") from error
-    if manifest.get("schema") != SCHEMA:
-        raise NLUError(f"{folder} was trained by another version (schema {manifest.get('schema')}); train again")
-    if manifest.get("ontology") != assistant.ontology.fingerprint:
-        raise NLUError(f"{folder} was trained for other slots or values than {assistant.path}'s; train again")
-    for name in PARTS:
-        if not (folder / name).is_file() or file_sha256(folder / name) != manifest["sha256"].get(name):
-            raise NLUError(f"{folder / name} is missing or damaged (its SHA-256 differs); train the NLU again")
-    return folder
 
 
 def _part(sentence: Sentence, start: int, end: int) -> Sentence:

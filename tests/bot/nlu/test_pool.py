@@ -1,16 +1,11 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-import os
-import signal
 import threading
-from pathlib import Path
 
 import pytest
 
-from bot.assistant import Assistant
-from bot.nlu.pool import NLUBusy, NLUClosed, in_processes, in_threads
+from bot.nlu.pool import NLUBusy, NLUClosed, NLUPool
 from memory.dialogue import NLUResult, SystemAct
 
 
@@ -36,7 +31,7 @@ def test_answers_go_to_who_asked_and_no_reader_is_shared() -> None:
     async def scenario() -> None:
         gate = threading.Event()
         readers = [Echo(gate), Echo(gate)]
-        pool = in_threads(readers)
+        pool = NLUPool(readers)
         tasks = [asyncio.create_task(pool.parse(str(i))) for i in range(40)]
         await asyncio.sleep(0.05)
         assert pool.waiting == 40
@@ -53,7 +48,7 @@ def test_answers_go_to_who_asked_and_no_reader_is_shared() -> None:
 def test_a_full_pool_says_so_and_closing_reads_what_waits() -> None:
     async def scenario() -> None:
         gate = threading.Event()
-        pool = in_threads([Echo(gate)], capacity=3)
+        pool = NLUPool([Echo(gate)], capacity=3)
         waiting = [asyncio.create_task(pool.parse(str(i))) for i in range(3)]
         await asyncio.sleep(0.05)
         with pytest.raises(NLUBusy, match="3 messages"):
@@ -70,26 +65,10 @@ def test_a_full_pool_says_so_and_closing_reads_what_waits() -> None:
 
 def test_an_error_reaches_its_caller_and_the_thread_goes_on() -> None:
     async def scenario() -> None:
-        pool = in_threads([Echo()])
+        pool = NLUPool([Echo()])
         with pytest.raises(ValueError, match="broken"):
             await pool.parse("fail")
         assert (await pool.parse("fine")).text == "fine"
         pool.close()
-
-    asyncio.run(scenario())
-
-
-def test_a_killed_process_is_replaced_and_nothing_is_lost(assistant: Assistant, model_dir: Path) -> None:
-    async def scenario() -> None:
-        pool = in_processes(1, model_dir, assistant.path)
-        first = await pool.parse("thai in the north")
-        assert {str(s.act) for s in first.acts if s.confidence > 0.5} == {"inform(food=thai)", "inform(area=north)"}
-        waiting = [asyncio.create_task(pool.parse("thai in the north")) for _ in range(20)]
-        await asyncio.sleep(0.01)
-        for child in multiprocessing.active_children():
-            os.kill(child.pid or 0, signal.SIGKILL)
-        assert await asyncio.gather(*waiting) == [first] * 20
-        pool.close()
-        assert multiprocessing.active_children() == []
 
     asyncio.run(scenario())
