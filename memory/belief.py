@@ -215,12 +215,14 @@ def _method(state: BeliefState, evidence: UserEvidence, said: FloatArray) -> Flo
     after_offer = (state.venue >= 0) & (state.venue_confidence > 0)
     rejected = _IS_OFFER[last.kind] * flow[:, FLOW["negate"]] * np.clip(1 - said, 0, 1)
     declined = _IS_DECLINABLE[last.kind] * flow[:, FLOW["negate"]]
-    booking = np.maximum(flow[:, FLOW["book"]], evidence.open_confidence.max(axis=1, initial=0.0))
+    question = evidence.request.max(axis=1, initial=0.0) * after_offer
+    # a time alone asks for a table, a time in a question ("open on sundays?") does not
+    booking = np.maximum(flow[:, FLOW["book"]], evidence.open_confidence.max(axis=1, initial=0.0) * (1 - question))
     new[:, METHOD["finished"]] = np.maximum(flow[:, FLOW["bye"]], declined)
     new[:, METHOD["restart"]] = flow[:, FLOW["restart"]]
     new[:, METHOD["byalternatives"]] = np.maximum(flow[:, FLOW["reqalts"]], rejected)
     new[:, METHOD["booking"]] = booking
-    asked = np.maximum(evidence.venue_confidence, evidence.request.max(axis=1, initial=0.0) * after_offer)
+    asked = np.maximum(evidence.venue_confidence, question)
     new[:, METHOD["byname"]] = asked * np.clip(1 - said, 0, 1) * np.clip(1 - booking, 0, 1)
     new[:, METHOD["byconstraints"]] = np.maximum(said, flow[:, FLOW["cancel"]]) * np.clip(1 - booking, 0, 1)
     total = new.sum(axis=1, keepdims=True)

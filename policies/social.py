@@ -70,7 +70,7 @@ class SocialPolicy:
         if "complaint" in said and (state.complaints > 1 or not said & set(TASK_ACTS)):
             return SocialDecision("handoff_offer")
         if "cancel" in said and not said & {"inform", "book"}:
-            return SocialDecision("cancel", resume=not state.bookings)
+            return SocialDecision("cancel_booking" if state.bookings else "cancel")
         if said & set(TASK_ACTS):
             return self._about_task(state, said)
         return self._smalltalk(state, nlu, said) or self._not_understood(state, nlu, said, best)

@@ -74,7 +74,9 @@ class Realiser:
         task = self.assistant.task
         values = {"city": task.city, "phone": task.handoff_phone, "handoff_phone": task.handoff_phone}
         if state.bookings:
-            values["reference"] = state.bookings[-1].reference
+            booking = state.bookings[-1]
+            values |= {"reference": booking.reference, "name": booking.entity}
+            values["phone"] = self.entity_values(booking.entity).get("phone", task.handoff_phone)
         chosen = name if name in self.templates or default is None else default
         return self.templates.choose(chosen, values, rng, avoid=said(state.last_replies))
 

@@ -127,6 +127,31 @@ def test_nothing_matches_names_what_to_relax(talk: Talk) -> None:
     assert talk.kind != "offer_none" or "welsh" not in talk.say("/repeat")
 
 
+def test_narrowing_a_wish_is_never_answered_with_anything_else(talk: Talk) -> None:
+    talk.say('/inform{"food":"italian"}')
+    while talk.kind == "request":
+        talk.say('/inform{"pricerange":"dontcare","area":"dontcare","atmosphere":"dontcare","seating":"dontcare"}')
+    assert talk.kind == "offer"
+    talk.say('/inform{"area":"centre"}')
+    assert talk.kind != "reqmore"
+
+
+def test_a_day_in_a_question_is_no_booking(talk: Talk) -> None:
+    talk.say(CHEAP_CHINESE)
+    reply = talk.say('/request{"attribute":"hours","day":"sunday"}')
+    assert talk.kind == "answer"
+    assert ":" in reply
+
+
+def test_cancelling_what_is_booked_says_whom_to_ring(talk: Talk) -> None:
+    talk.say(CHEAP_CHINESE)
+    assert talk.say("/cancel")
+    talk.say('/inform{"people":"4","day":"friday","time":"19:00","booking_name":"Sam"}')
+    if talk.kind == "confirm_booking":
+        talk.say("/affirm")
+    assert talk.state.bookings[0].reference in talk.say("/cancel")
+
+
 def test_digression_keeps_the_thread(talk: Talk, assistant: Assistant) -> None:
     talk.say(CHEAP_CHINESE)
     talk.say("/book")
