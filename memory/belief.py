@@ -201,7 +201,7 @@ def _focus_open(state: BeliefState, evidence: UserEvidence, keep: FloatArray) ->
 
 
 def _confirmed(state: BeliefState, said: FloatArray, affirmed: FloatArray) -> FloatArray:
-    confirmed = state.confirmed * (1.0 - said)
+    confirmed: FloatArray = state.confirmed * np.clip(1.0 - said, 0.0, 1.0)
     asked = (state.last.kind == KIND["confirm"]) & (state.last.slot >= 0)
     rows = np.flatnonzero(asked)
     confirmed[rows, state.last.slot[rows]] = np.maximum(confirmed[rows, state.last.slot[rows]], affirmed[rows])

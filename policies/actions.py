@@ -97,7 +97,7 @@ class ActionSpace:
             venue & (asked | named | (byname & (belief.last.kind != KIND["answer"]))),
             belief.offered.any(axis=1) & (belief.method[:, METHOD["byalternatives"]] > t.heard),
             *self._booking_masks(belief, venue),
-            (venue | belief.none_matched | belief.booked) & ~question & ~self._narrowed(belief),
+            (venue | belief.none_matched | belief.booked) & ~question,
             belief.method[:, METHOD["finished"]] > t.finished,
         ]
         masks = np.column_stack(columns)
@@ -105,11 +105,6 @@ class ActionSpace:
         masks[promised] = False
         masks[promised, self.index["offer"]] = True
         return masks
-
-    def _narrowed(self, belief: BeliefState) -> BoolArray:
-        """(B,) whether the user has just named wishes and nothing else: that calls for more than "anything else?"."""
-        t = self.thresholds.accept
-        return (belief.method[:, METHOD["byconstraints"]] > t) & (belief.discourse[:, 0] > t) & ~belief.booked
 
     def _promised(self, belief: BeliefState) -> BoolArray:
         """(B,) whether the user has just agreed to give up a wish: the venue promised for that is due now."""

@@ -163,6 +163,8 @@ class _Turn:
                 return [self.choose(name, {**self.row(), **self.booking(), "reference": self.reference})]
             case "booking_failed":
                 return [self.booking_failed()]
+            case "reqmore" if self.current() is not None and self.wished():
+                return [self.joined([self.current_text(), self.choose("utter_reqmore").text], _OFFER_BUTTONS)]
             case _:
                 return [self.choose(f"utter_{act.kind}" if act.kind != "none" else "utter_default")]
 
@@ -185,6 +187,15 @@ class _Turn:
         return self.choose(
             "utter_offer_many" if many else "utter_offer", {**self.row(), "count": str(count)}, mention
         ).text
+
+    def wished(self) -> bool:
+        """Whether the user has just named a wish: "anything else?" alone would sound as if it went unheard."""
+        slots = self.by.ontology.slot_index
+        return any(s.act.type == "inform" and s.act.slot in slots and s.confidence > ACCEPT for s in self.nlu.acts)
+
+    def current_text(self) -> str:
+        name = self.current() or ""
+        return self.choose("utter_offer", self.by.entity_values(name), frozenset(self.wanted)).text
 
     def current(self) -> str | None:
         e = int(self.state.belief.venue[0])

@@ -6,13 +6,17 @@ import asyncio
 import re
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from bot.assistant import Assistant, load_assistant
 from bot.engine import Engine
+from memory.belief import BeliefState
 from memory.conversation import Conversation, apply, fold
 from memory.dialogue import DialogueAct, NLUResult, ScoredAct, SystemAct, UserMessage
 from memory.events import Booked, BotUttered, Decided, Event, HandedOff, event_from_json, event_to_json
+from memory.ontology import BoolArray, IntArray
+from policies.policy import PolicyOutput
 from policies.rule import RulePolicy
 from policies.social import SocialPolicy
 
@@ -127,13 +131,29 @@ def test_nothing_matches_names_what_to_relax(talk: Talk) -> None:
     assert talk.kind != "offer_none" or "welsh" not in talk.say("/repeat")
 
 
-def test_narrowing_a_wish_is_never_answered_with_anything_else(talk: Talk) -> None:
-    talk.say('/inform{"food":"italian"}')
-    while talk.kind == "request":
-        talk.say('/inform{"pricerange":"dontcare","area":"dontcare","atmosphere":"dontcare","seating":"dontcare"}')
+def test_narrowing_a_wish_is_never_answered_with_anything_else_alone(talk: Talk) -> None:
+    talk.say('/inform{"food":"italian","pricerange":"dontcare","area":"dontcare"}')
     assert talk.kind == "offer"
-    talk.say('/inform{"area":"centre"}')
-    assert talk.kind != "reqmore"
+    space = talk.engine.space
+    always = np.full(1, space.index["reqmore"], dtype=np.int32)
+    talk.engine.policy = Always(always)
+    reply = talk.say('/inform{"area":"centre"}')
+    assert talk.kind == "reqmore"
+    venue = talk.engine.ontology.entity_names[int(talk.state.belief.venue[0])]
+    assert venue in reply
+
+
+class Always:
+    """Chooses the same action whatever happens."""
+
+    name = "always"
+    version = "1"
+
+    def __init__(self, actions: IntArray) -> None:
+        self.actions = actions
+
+    def act(self, belief: BeliefState, masks: BoolArray, rng: np.random.Generator) -> PolicyOutput:
+        return PolicyOutput(self.actions, np.full(masks.shape, np.nan, dtype=np.float32), np.ones(1, dtype=np.float32))
 
 
 def test_a_day_in_a_question_is_no_booking(talk: Talk) -> None:
