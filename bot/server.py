@@ -87,7 +87,7 @@ def create_app(
         allow_methods=["GET", "POST"],
         allow_headers=["Authorization", "Content-Type"],
     )
-    return Starlette(
+    app = Starlette(
         routes=routes,
         middleware=[
             Middleware(AccessLog, everything=settings.access_log),
@@ -103,6 +103,8 @@ def create_app(
         },
         lifespan=_closing(conversations),
     )
+    app.router.redirect_slashes = False  # an address is right or wrong: clients do not follow redirects of a POST
+    return app
 
 
 def _channels(rest: RestChannel, widget: WidgetChannel) -> list[BaseRoute]:

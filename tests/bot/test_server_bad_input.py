@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bot.wire import Refusal, parse_object, take_text
@@ -189,6 +189,7 @@ def test_generated_bodies_never_cause_a_5xx(sender: Sender, path: str, body: byt
     path=st.text(st.characters(codec="latin-1", exclude_characters=" \r\n\0"), max_size=40),
     query=st.binary(max_size=20),
 )
+@example(path="#", query=b"")
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_generated_addresses_never_cause_a_5xx(server: ServerProcess, path: str, query: bytes) -> None:
     target = (
