@@ -73,8 +73,10 @@ class ActReader:
         def add(act: DialogueAct, p: float) -> None:
             masses[act] = 1 - (1 - masses.get(act, 0.0)) * (1 - min(max(p, 0.0), 1.0))
 
-        social = self._social(findings, previous)
-        findings = replace(findings, refused=findings.refused * (1 - _task_evidence(findings)))
+        answered = _answer_to(previous, findings)
+        social = {act: p * (1 - answered) for act, p in self._social(findings, previous).items()}
+        refused = findings.refused * (1 - _task_evidence(findings)) * (1 - answered)
+        findings = replace(findings, refused=refused)
         keep = 1.0 - max(findings.refused, min(1.0, sum(social.values())))
         for act, p in social.items():
             add(act, p * (1 - findings.refused))
@@ -202,6 +204,14 @@ class ActReader:
             if clause.best == "dontcare" and clause.intents["dontcare"] >= _SURE_SEGMENT:
                 p = max(p, clause.intents["dontcare"] * weight)
         return p
+
+
+def _answer_to(previous: SystemAct | None, findings: Findings) -> float:
+    """Probability that the sentence gives the open slot just asked for: "call me Ishmael" is a name then, no chat."""
+    if previous is None or previous.kind != "request_open":
+        return 0.0
+    given = (e.confidence for e in findings.entities if e.name == previous.slot and e.role != "denied")
+    return max(given, default=0.0)
 
 
 def _task_evidence(findings: Findings) -> float:
