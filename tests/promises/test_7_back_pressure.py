@@ -66,6 +66,10 @@ def test_a_websocket_that_never_reads_is_cut_and_holds_no_memory(tmp_path: Path)
             raw.connect(("127.0.0.1", server.port))
             raw.sendall(upgrade(issued["conversation"], issued["token"]))
             raw.settimeout(10)
+            answer = b""
+            while b"\r\n\r\n" not in answer:  # a WebSocket begins when the server has agreed to it
+                answer += raw.recv(256)
+            assert answer.startswith(b"HTTP/1.1 101"), answer
             started = time.monotonic()
             with pytest.raises(OSError, match=r"reset|Broken pipe"):
                 send_forever(raw, masked(ask))
