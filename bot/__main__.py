@@ -43,6 +43,7 @@ def train(
     assistant: AssistantPath = None,
     steps: Annotated[int | None, typer.Option(min=100, help="Steps of the policy's training.")] = None,
     seed: Seed = None,
+    if_missing: Annotated[bool, typer.Option("--if-missing", help="Do nothing when there is a usable model.")] = False,
     as_json: Json = False,
 ) -> None:
     """Train the NLU, measure its errors, and train the policy against simulated users who make them.
@@ -51,7 +52,7 @@ def train(
     """
     from bot.commands.train import train as run
 
-    run(what, settings(config, assistant, seed=seed), steps=steps, as_json=as_json)
+    run(what, settings(config, assistant, seed=seed), steps=steps, if_missing=if_missing, as_json=as_json)
 
 
 @app.command()
@@ -164,6 +165,8 @@ def benchmark_server(
     """
     from bot.commands.benchmark import server as run
 
+    if not all(count.strip().isdecimal() and int(count) for count in clients.split(",")):
+        raise typer.BadParameter(f"{clients!r}: write numbers above 0 such as 1,8,32", param_hint="--clients")
     run(settings(config, assistant), url, [int(n) for n in clients.split(",")], seconds, as_json=as_json)
 
 
@@ -218,7 +221,7 @@ def settings(
     port: int | None = None,
 ) -> Config:
     """The configuration with what the command line overrides."""
-    from bot.config import load_config
+    from bot.config import load_config, overridden
 
     loaded = load_config(config)
     changes: dict[str, object] = {}
@@ -228,8 +231,8 @@ def settings(
         changes["seed"] = seed
     server = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
     if server:
-        changes["server"] = loaded.server.model_copy(update=server)
-    return loaded.model_copy(update=changes)
+        changes["server"] = {**loaded.server.model_dump(), **server}
+    return overridden(loaded, changes)
 
 
 def main() -> None:

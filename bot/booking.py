@@ -28,7 +28,7 @@ def checked(assistant: Assistant, act: SystemAct, state: Conversation, timestamp
     ontology, confidence = assistant.ontology, state.belief.open_confidence[0]
     known = {s: v for s, v in details(assistant, state).items() if confidence[ontology.open_index[s]] > ACCEPT}
     people = known.get("people", "")
-    if people.isdigit() and not 1 <= int(people) <= assistant.task.party_limit:
+    if people and not (people.isdecimal() and 1 <= int(people[:9]) <= assistant.task.party_limit):
         return replace(act, kind="booking_failed", slot="people")
     hours = ontology.entities.get("hours")
     today = datetime.fromtimestamp(timestamp, UTC).date()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
@@ -42,7 +42,7 @@ class TrainingConfig(_Section):
     steps: int = Field(default=3600, ge=100)
     num_envs: int = Field(default=128, ge=1, le=16384)
     max_turns: int = Field(default=20, ge=4, le=200)
-    error_rates: tuple[float, ...] = (0.0, 0.15, 0.3)
+    error_rates: tuple[Annotated[float, Field(ge=0, le=0.9)], ...] = (0.0, 0.15, 0.3)
 
 
 class ConversationConfig(_Section):
@@ -72,7 +72,7 @@ class Config(_Section):
     assistant: Path = Path("assistants/restaurants")
     models: Path = Path("models")
     data: Path = Path("data")
-    seed: int = 7
+    seed: int = Field(default=7, ge=0, lt=2**32)
     nlu: NLUConfig = NLUConfig()
     policy: PolicyConfig = PolicyConfig()
     training: TrainingConfig = TrainingConfig()
@@ -113,6 +113,14 @@ def load_config(path: Path | None = None) -> Config:
         return _rooted(Config.model_validate(raw), file.parent)
     except ValidationError as error:
         raise ConfigError("\n".join(f"{file}: {_explain(e)}" for e in error.errors())) from None
+
+
+def overridden(config: Config, changes: dict[str, Any]) -> Config:
+    """``config`` with ``changes`` from the command line; ConfigError when one is out of range."""
+    try:
+        return Config.model_validate({**config.model_dump(), **changes})
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"command line: {_explain(e)}" for e in error.errors())) from None
 
 
 def _rooted(config: Config, root: Path) -> Config:

@@ -33,6 +33,8 @@ def explain(error: Exception) -> str | None:
         "SchemaTooNew",
         "NLUError",
         "WidgetError",
+        "SettingsError",
+        "SecretError",
     )
     if type(error).__name__ in known:
         return str(error)

@@ -94,6 +94,8 @@ def _decided(ontology: Ontology, state: Conversation, event: Decided) -> Convers
     belief = state.belief
     if event.system is not None:
         belief = observe_system(ontology, belief, system_turn(ontology, event.system))
+    if event.decision.action == "restart":  # bookings are facts and stay
+        state = replace(state, mood=0.0, complaints=0, handed_off=False)
     return replace(
         state,
         belief=belief,

@@ -76,8 +76,8 @@ class ActionSpace:
         """(B, A) whether each action makes sense now; no row is ever all False.
 
         A question about a known venue, or a venue that the user names, leaves only ``answer`` and what the user
-        asked for besides. Otherwise either some slot has an accepted value, then ``offer`` is allowed, or none has,
-        then every ``request_s`` is.
+        asked for besides. Who asks for alternatives is not offered the same again. Otherwise either some slot has an
+        accepted value, then ``offer`` is allowed, or none has, then every ``request_s`` is.
         """
         t = self.thresholds
         top, first = top_values(self.ontology, belief)
@@ -89,11 +89,12 @@ class ActionSpace:
         byname = belief.method[:, METHOD["byname"]] > t.accept
         named = venue & (belief.venue_confidence < 1)  # by the user: what the system names is certain
         question = named | (venue & byname & (belief.requested.max(axis=1, initial=0.0) > t.accept))
+        declined = belief.offered.any(axis=1) & (belief.method[:, METHOD["byalternatives"]] > t.accept)
         columns = [
             (first <= t.certain) & ~question[:, None],
             open_to_doubt & ~question[:, None],
             open_to_doubt & (second > t.heard) & ~question[:, None],
-            (first > t.accept).any(axis=1) & ~question,
+            (first > t.accept).any(axis=1) & ~question & ~declined,
             venue & (asked | named | (byname & (belief.last.kind != KIND["answer"]))),
             belief.offered.any(axis=1) & (belief.method[:, METHOD["byalternatives"]] > t.heard),
             *self._booking_masks(belief, venue),

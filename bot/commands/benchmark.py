@@ -124,6 +124,8 @@ def _running(config: Config, url: str | None) -> Iterator[_Server]:
     """The server at ``url``, or one of our own with a database of its own."""
     if url is not None:
         parts = urlsplit(url)
+        if parts.scheme != "http" or not parts.hostname:
+            raise CommandError(f"--url {url}: only http://host:port can be measured")
         yield _Server(parts.hostname or "127.0.0.1", parts.port or 80, None, None)
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -132,7 +134,8 @@ def _running(config: Config, url: str | None) -> Iterator[_Server]:
         absolute = {key: Path(getattr(changed, key)).resolve() for key in ("assistant", "models", "data")}
         path.write_text(changed.model_copy(update=absolute).model_dump_json(), encoding="utf-8")
         started = time.perf_counter()
-        command = [sys.executable, "-m", "bot", "serve", "--port", "0", "--config", str(path)]
+        command = [sys.executable, "-m", "bot", "serve", "--host", "127.0.0.1", "--port", "0"]
+        command += ["--config", str(path)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE)
         try:
             port = _port(process)

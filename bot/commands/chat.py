@@ -6,8 +6,11 @@ import asyncio
 import time
 import uuid
 
+from rich.markup import escape
+
 from bot.app import Bot, build
 from bot.config import Config
+from bot.conversations import TurnError
 from bot.report import console
 from memory.belief import top_values
 from memory.dialogue import BotResponse, UserMessage
@@ -41,9 +44,13 @@ async def _talk(bot: Bot, conversation: str, debug: bool) -> None:
         if not text:
             continue
         message = UserMessage(conversation, text, channel="terminal", timestamp=time.time())
-        replies = await bot.conversations.handle(message)
+        try:
+            replies = await bot.conversations.handle(message)
+        except TurnError as error:
+            console.print(f"[red]{escape(str(error))}[/red]")
+            continue
         for reply in replies:
-            console.print(f"[bold cyan]bot[/bold cyan]  {reply.text}", highlight=False)
+            console.print(f"[bold cyan]bot[/bold cyan]  {escape(reply.text)}", highlight=False)
             for number, button in enumerate(reply.buttons, start=1):
                 console.print(f"       [{number}] {button.title}", style="dim", markup=False, highlight=False)
         if debug:
@@ -69,7 +76,7 @@ def explain(bot: Bot, conversation: str) -> None:
         console.print("[dim]nothing was said yet[/dim]")
         return
     state = bot.conversations.state(conversation)
-    acts = ", ".join(f"{s.act} {s.confidence:.2f}" for s in heard[-1].nlu.acts)
+    acts = escape(", ".join(f"{s.act} {s.confidence:.2f}" for s in heard[-1].nlu.acts))
     index, probability = top_values(bot.assistant.ontology, state.belief)
     values = bot.assistant.ontology.values
     belief = ", ".join(

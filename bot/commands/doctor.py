@@ -98,6 +98,13 @@ def _port(config: Config) -> str:
     return f"{config.server.host}:{config.server.port} is free"
 
 
+def _server(config: Config) -> str:
+    from bot.app import server_settings
+
+    settings = server_settings(config)
+    return f"{len(settings.allowed_origins)} other sites may embed the widget"
+
+
 def _widget(config: Config) -> str:
     bundle = Path(bot.__file__).parent / "widget" / "vendor" / "deepChat.bundle.js"
     if not bundle.exists():
@@ -112,6 +119,7 @@ _CHECKS: dict[str, Check] = {
     "nlu model": _nlu,
     "policy model": _policy,
     "event log": _store,
+    "server settings": _server,
     "port": _port,
     "chat widget": _widget,
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bot.app import build_policy
@@ -66,7 +67,9 @@ def simulate(config: Config, dialogues: int, error_rate: float | None, name: str
         return
     for transcript in _examples(config, assistant, chosen, show):
         for speaker, text in transcript:
-            console.print(f"[{'cyan' if speaker == 'bot' else 'white'}]{speaker:>5}[/]  {text}", highlight=False)
+            console.print(
+                f"[{'cyan' if speaker == 'bot' else 'white'}]{speaker:>5}[/]  {escape(text)}", highlight=False
+            )
         console.print()
     print_table(f"{name} policy, {dialogues} dialogues", _COLUMNS, [_cells(name, _level(error_rate), row)])
 

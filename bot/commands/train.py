@@ -18,10 +18,12 @@ from bot.task import error_model, task_of
 PARTS = ("all", "nlu", "policy")
 
 
-def train(what: str, config: Config, *, steps: int | None, as_json: bool) -> None:
-    """Train ``what`` (all, nlu or policy) and report."""
+def train(what: str, config: Config, *, steps: int | None, if_missing: bool = False, as_json: bool) -> None:
+    """Train ``what`` (all, nlu or policy) and report; with ``if_missing`` only when no usable model is there."""
     if what not in PARTS:
         raise CommandError(f"can't train {what!r}: say one of {', '.join(PARTS)}")
+    if if_missing and _usable(config):
+        return
     try:
         import torch  # noqa: F401
     except ImportError:
@@ -38,6 +40,22 @@ def train(what: str, config: Config, *, steps: int | None, as_json: bool) -> Non
         print_json(report)
     else:
         _summary(config, report)
+
+
+def _usable(config: Config) -> bool:
+    """Whether the models of the configured assistant are there, whole, and made for it."""
+    from bot.app import build_policy
+    from bot.nlu.pipeline import NLU, NLUError
+    from policies.export import ModelError
+
+    assistant = load_assistant(config.assistant)
+    try:
+        NLU.load(config.model_dir, assistant)
+        build_policy(config.policy.name, config, assistant)
+    except (NLUError, ModelError) as error:
+        console.print(f"training, because: {error}", markup=False)
+        return False
+    return True
 
 
 def _train_nlu(config: Config, assistant: Assistant, *, quiet: bool) -> dict[str, Any]:

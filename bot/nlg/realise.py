@@ -57,7 +57,9 @@ class Realiser:
             case "repeat":
                 return [self._plain("utter_repeat_unknown", state, rng)]
             case "faq":
-                entry = next(e for e in self.assistant.faq if e.id == decision.topic)
+                entry = next((e for e in self.assistant.faq if e.id == decision.topic), None)
+                if entry is None:  # a shortcut may name any topic
+                    return [self._plain("utter_default", state, rng)]
                 return [BotResponse(str(entry.answers[int(rng.integers(len(entry.answers)))]))]
             case "chitchat":
                 return [self._plain(f"utter_chitchat/{decision.topic}", state, rng, default="utter_default")]

@@ -88,6 +88,15 @@ def test_chat_debug_and_end_of_input(settings: Path) -> None:
     assert "belief" in rejoinder("chat", "--debug", "--config", str(settings), said="hello\n")
 
 
+def test_what_people_say_is_never_markup(settings: Path) -> None:
+    rejoinder("chat", "--config", str(settings), said="a zinnia [/x] [bold] there\n/faq\n/quit\n")
+    assert "[/x]" in rejoinder("log", "search", "zinnia", "--config", str(settings))
+
+
+def test_a_usable_model_is_not_trained_again(settings: Path) -> None:
+    assert "training" not in rejoinder("train", "--if-missing", "--config", str(settings))
+
+
 def test_log_search_never_fails_on_odd_queries(settings: Path) -> None:
     for query in ('"', "AND", "a*b(", "NEAR(", "'; DROP TABLE events; --"):
         json.loads(rejoinder("log", "search", query, "--json", "--config", str(settings)))
@@ -97,6 +106,10 @@ def test_doctor(settings: Path, tmp_path: Path) -> None:
     report = json.loads(rejoinder("doctor", "--json", "--config", str(settings)))
     failed = [check["check"] for check in report["checks"] if not check["ok"]]
     assert failed in ([], ["port"])
+    wrong = tmp_path / "wrong.yml"
+    wrong.write_text(settings.read_text() + 'server: {allowed_origins: ["https://a.example/"]}\n')
+    assert "without a path" in rejoinder("doctor", "--config", str(wrong), code=1)
+    assert "without a path" in rejoinder("serve", "--config", str(wrong), code=1)
     empty = tmp_path / "config.yml"
     empty.write_text(f"assistant: {ROOT / 'assistants/restaurants'}\n")
     out = rejoinder("doctor", "--config", str(empty), code=1)
@@ -130,6 +143,9 @@ def test_benchmark_server(settings: Path) -> None:
         (("train", "everything"), "all, nlu, policy"),
         (("simulate", "--policy", "magic"), "learned, rule or random"),
         (("train", "--assistant", "nowhere"), "nowhere"),
+        (("serve", "--port", "99999"), "server.port"),
+        (("simulate", "--seed", "-1"), "seed"),
+        (("benchmark", "server", "--url", "https://x.example"), "http://"),
     ],
 )
 def test_wrong_arguments_are_explained(settings: Path, arguments: tuple[str, ...], says: str) -> None:

@@ -172,6 +172,44 @@ def test_cancelling_what_is_booked_says_whom_to_ring(talk: Talk) -> None:
     assert talk.state.bookings[0].reference in talk.say("/cancel")
 
 
+def test_a_shortcut_to_an_unknown_topic_is_answered(talk: Talk) -> None:
+    assert talk.say("/faq/zzz")
+    assert talk.say("/faq")
+    assert talk.say("/chitchat/zzz")
+
+
+@pytest.mark.parametrize("people", ["²", "-5", "many", "9" * 5000])
+def test_a_party_that_is_no_number_is_no_booking(talk: Talk, people: str) -> None:
+    talk.say(CHEAP_CHINESE)
+    talk.say("/book")
+    talk.say(f'/inform{{"people":"{people}"}}')
+    assert talk.kind == "booking_failed"
+
+
+def test_a_restart_forgets_the_mood_but_not_the_bookings(talk: Talk) -> None:
+    talk.say(CHEAP_CHINESE)
+    talk.say('/inform{"people":"4","day":"friday","time":"19:00","booking_name":"Sam"}')
+    if talk.kind == "confirm_booking":
+        talk.say("/affirm")
+    talk.say("/complaint")
+    assert talk.state.complaints == 1
+    talk.say("/restart")
+    assert talk.state.complaints == 0
+    assert talk.state.mood == 0
+    assert len(talk.state.bookings) == 1
+    assert talk.state.belief.goals.max() == 0
+
+
+def test_a_refused_venue_is_not_offered_again(talk: Talk) -> None:
+    talk.say('/inform{"food":"french","area":"south","pricerange":"cheap"}')
+    refused = talk.state.belief.venue[0]
+    for _ in range(3):
+        talk.say("/reqalts")
+        assert talk.kind == "alternative_none" or talk.state.belief.venue[0] != refused
+    masks = talk.engine.space.masks(talk.state.belief)
+    assert not masks[0, talk.engine.space.index["offer"]]
+
+
 def test_digression_keeps_the_thread(talk: Talk, assistant: Assistant) -> None:
     talk.say(CHEAP_CHINESE)
     talk.say("/book")
