@@ -30,7 +30,7 @@ def explain(error: Exception) -> str | None:
         "EncoderError",
         "CorpusError",
         "StoreUnavailable",
-        "SchemaTooNew",
+        "StoreVersionError",
         "NLUError",
         "WidgetError",
         "SettingsError",
