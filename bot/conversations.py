@@ -23,7 +23,7 @@ from typing import Protocol
 from bot.auth import new_message_id
 from bot.locks import ConversationLocks
 from bot.metrics import Metrics
-from memory.conversation import Conversation, apply, fold
+from memory.conversation import Conversation, Turn, fold
 from memory.dialogue import BotResponse, UserMessage
 from memory.events import BotUttered, Decided, Event, FeedbackGiven, UserUttered
 from memory.ontology import Ontology
@@ -39,8 +39,8 @@ class Engine(Protocol):
     def ontology(self) -> Ontology:
         """What the assistant can talk about."""
 
-    async def respond(self, state: Conversation, message: UserMessage) -> list[Event]:
-        """UserUttered, Decided, BotUttered, ... of this turn; stores nothing."""
+    async def respond(self, state: Conversation, message: UserMessage) -> Turn:
+        """UserUttered, Decided, BotUttered, ... and the state after them; stores nothing."""
 
 
 class TurnError(Exception):
@@ -168,18 +168,15 @@ class Conversations:
         state = self._states.pop(key, None) or fold(ontology, key, self.store.load(key))
         started = time.perf_counter()
         async with asyncio.timeout(self._turn_seconds):
-            events = await self.engine.respond(state, message)
-        seq = state.seq
-        for event in events:  # before the commit: events that can't be folded must not be stored
-            state = apply(ontology, state, event)
+            turn = await self.engine.respond(state, message)
         answered = time.perf_counter()
-        await self.store.append(key, seq, events)
+        await self.store.append(key, state.seq, turn.events)
         stored = time.perf_counter()
-        self._keep(state)
-        decided = next((event for event in events if isinstance(event, Decided)), None)
+        self._keep(turn.state)
+        decided = next((event for event in turn.events if isinstance(event, Decided)), None)
         timings = decided.timings_ms if decided else {}
         self.metrics.turn(message.channel, stored - started, stored - answered, timings)
-        return StoredTurn(message.text, tuple(events)).replies
+        return StoredTurn(message.text, turn.events).replies
 
     def _keep(self, state: Conversation) -> None:
         self._states[state.id] = state

@@ -19,9 +19,9 @@ from bot.assistant import Assistant
 from bot.booking import booked, checked
 from bot.nlg.realise import Realiser
 from bot.shortcuts import parse_shortcut
-from memory.conversation import Conversation, apply
+from memory.conversation import Conversation, Turn
 from memory.dialogue import BotResponse, Decision, NLUResult, ScoredAct, SystemAct, UserMessage
-from memory.events import Booked, BotUttered, Decided, Event, HandedOff, UserUttered
+from memory.events import Booked, BotUttered, Decided, HandedOff, UserUttered
 from memory.turn import system_act
 from policies.actions import ActionSpace
 from policies.policy import Policy
@@ -46,14 +46,15 @@ class Engine:
         self.realiser = Realiser(assistant)
         self.seed = seed
 
-    async def respond(self, state: Conversation, message: UserMessage) -> list[Event]:
-        """The events of one turn, in order; nothing is stored."""
+    async def respond(self, state: Conversation, message: UserMessage) -> Turn:
+        """One turn: its events in order and the state after them; nothing is stored."""
         clock = _Stopwatch()
         rng = turn_rng(self.seed, state.id, state.seq)
         nlu = reinterpreted(await self._nlu(state, message), venue_known=bool(state.belief.venue[0] >= 0))
         clock.lap("nlu")
         heard = UserUttered(message.timestamp, message.text, message.message_id or "", message.channel, nlu)
-        state = apply(self.ontology, state, heard)
+        turn = Turn.begin(state).then(self.ontology, heard)
+        state = turn.state
         clock.lap("track")
         social = self.social.decide(state, nlu)
         decision, system = self._decide(state, social, message.timestamp, rng)
@@ -62,7 +63,7 @@ class Engine:
         replies = self._say(social, system, state, nlu, effects, rng)
         clock.lap("nlg")
         decided = Decided(message.timestamp, decision, system, clock.laps)
-        return [heard, decided, *effects, BotUttered(message.timestamp, tuple(replies))]
+        return turn.then(self.ontology, decided, *effects, BotUttered(message.timestamp, tuple(replies)))
 
     async def _nlu(self, state: Conversation, message: UserMessage) -> NLUResult:
         shortcut = parse_shortcut(message.text, self.ontology)

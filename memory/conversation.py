@@ -68,12 +68,29 @@ def apply(ontology: Ontology, state: Conversation, event: Event) -> Conversation
             return state
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Events that happen together, and the conversation after them: folded once, stored in one transaction."""
+
+    events: tuple[Event, ...]
+    state: Conversation
+
+    @classmethod
+    def begin(cls, state: Conversation) -> Turn:
+        """Nothing has happened yet."""
+        return cls((), state)
+
+    def then(self, ontology: Ontology, *events: Event) -> Turn:
+        """The turn with ``events`` after what it has."""
+        state = self.state
+        for event in events:
+            state = apply(ontology, state, event)
+        return Turn((*self.events, *events), state)
+
+
 def fold(ontology: Ontology, conversation_id: str, events: Iterable[Event]) -> Conversation:
     """The state after all events, from the beginning."""
-    state = Conversation.new(ontology, conversation_id)
-    for event in events:
-        state = apply(ontology, state, event)
-    return state
+    return Turn.begin(Conversation.new(ontology, conversation_id)).then(ontology, *events).state
 
 
 def _heard(ontology: Ontology, state: Conversation, event: UserUttered) -> Conversation:

@@ -12,7 +12,7 @@ import pytest
 from bot.assistant import Assistant, load_assistant
 from bot.engine import Engine
 from memory.belief import BeliefState
-from memory.conversation import Conversation, apply, fold
+from memory.conversation import Conversation, fold
 from memory.dialogue import DialogueAct, NLUResult, ScoredAct, SystemAct, UserMessage
 from memory.events import Booked, BotUttered, Decided, Event, HandedOff, event_from_json, event_to_json
 from memory.ontology import BoolArray, IntArray
@@ -46,11 +46,10 @@ class Talk:
 
     def say(self, text: str) -> str:
         message = UserMessage(self.state.id, text, f"m{self.state.seq}", timestamp=MONDAY)
-        events = asyncio.run(self.engine.respond(self.state, message))
-        for event in events:
-            self.state = apply(self.engine.ontology, self.state, event)
-        self.events += events
-        said = events[-1]
+        turn = asyncio.run(self.engine.respond(self.state, message))
+        self.state = turn.state
+        self.events += turn.events
+        said = turn.events[-1]
         assert isinstance(said, BotUttered)
         assert said.replies
         assert all(reply.text.strip() for reply in said.replies)

@@ -13,9 +13,9 @@ import pytest
 from bot.conversations import Conversations, MessageConflict, TurnFailed, UnknownConversation, UnknownMessage
 from bot.limits import ServerSettings, SettingsError
 from bot.locks import ConversationLocks
-from memory.conversation import Conversation
+from memory.conversation import Conversation, Turn
 from memory.dialogue import UserMessage
-from memory.events import Event, UserUttered
+from memory.events import UserUttered
 from memory.store import SqliteStore, StoreUnavailable
 from tests.promises.engine_for_tests import EngineForTests
 
@@ -108,9 +108,9 @@ def test_a_turn_whose_caller_left_is_whole_or_absent_and_the_next_one_fits(store
 class Unfoldable(EngineForTests):
     """Gives events that memory can't fold."""
 
-    async def respond(self, state: Conversation, message: UserMessage) -> list[Event]:
-        events = await super().respond(state, message)
-        return [*events, None] if message.text == "break" else events  # type: ignore[list-item]
+    async def respond(self, state: Conversation, message: UserMessage) -> Turn:
+        turn = await super().respond(state, message)
+        return Turn((*turn.events, None), turn.state) if message.text == "break" else turn  # type: ignore[arg-type]
 
 
 def test_events_that_cannot_be_kept_fail_the_turn_and_store_nothing(store: SqliteStore) -> None:

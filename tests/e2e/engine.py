@@ -11,7 +11,7 @@ import asyncio
 import json
 from typing import Any
 
-from memory.conversation import Conversation
+from memory.conversation import Conversation, Turn
 from memory.dialogue import (
     BotResponse,
     Button,
@@ -23,7 +23,7 @@ from memory.dialogue import (
     SystemAct,
     UserMessage,
 )
-from memory.events import BotUttered, Decided, Event, UserUttered
+from memory.events import BotUttered, Decided, UserUttered
 from memory.ontology import Ontology
 
 ACTIONS = ("request_food", "offer", "answer", "bye")
@@ -48,7 +48,7 @@ class ScriptedEngine:
         self.ontology = ontology(values)
         self._values = frozenset(values)
 
-    async def respond(self, state: Conversation, message: UserMessage) -> list[Event]:
+    async def respond(self, state: Conversation, message: UserMessage) -> Turn:
         """The events of one turn."""
         if message.text == "slow":
             await asyncio.sleep(SLOW_SECONDS)
@@ -59,7 +59,8 @@ class ScriptedEngine:
         decision = Decision("offer", "scripted", "1", values, (True, True, False, True))
         timings = {"nlu": 3.1, "track": 0.2, "policy": 0.4, "nlg": 0.1}
         heard = UserUttered(now, message.text, message.message_id or "", message.channel, _nlu(message.text, value))
-        return [heard, Decided(now, decision, SystemAct("reqmore"), timings), BotUttered(now, replies)]
+        decided = Decided(now, decision, SystemAct("reqmore"), timings)
+        return Turn.begin(state).then(self.ontology, heard, decided, BotUttered(now, replies))
 
 
 def _nlu(text: str, value: str | None) -> NLUResult:

@@ -12,7 +12,7 @@ import json
 import time
 from typing import Any
 
-from memory.conversation import Conversation
+from memory.conversation import Conversation, Turn
 from memory.dialogue import BotResponse, Button, Decision, DialogueAct, Entity, NLUResult, ScoredAct, UserMessage
 from memory.events import Booked, BotUttered, Decided, Event, UserUttered
 from memory.ontology import Ontology
@@ -44,7 +44,7 @@ class EngineForTests:
         self.sleep_ms = sleep_ms
         self.work: list[tuple[str, str, float, float]] = []
 
-    async def respond(self, state: Conversation, message: UserMessage) -> list[Event]:
+    async def respond(self, state: Conversation, message: UserMessage) -> Turn:
         started = time.monotonic()
         await self._work(message)
         nlu = understand(message.text)
@@ -59,7 +59,7 @@ class EngineForTests:
             events.append(Booked(now, f"R{turn}", "Bangkok", {"time": "19:00"}))
         events.append(BotUttered(now, tuple(reply(message.text, turn))))
         self.work.append((state.id, message.text, started, time.monotonic()))
-        return events
+        return Turn.begin(state).then(self.ontology, *events)
 
     async def _work(self, message: UserMessage) -> None:
         if message.text == "/fail":
