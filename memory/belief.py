@@ -9,8 +9,7 @@ preceding system turn. Serving runs it with B = 1, the simulator with thousands;
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,9 +20,6 @@ METHOD = {method: m for m, method in enumerate(METHODS)}
 _IS_OFFER = kind_table("offer", "alternative")
 _IS_CONSTRAINT_QUESTION = kind_table("request", "confirm", "select")
 _IS_DECLINABLE = kind_table("reqmore", "answer", "booked")
-
-
-_Rows = TypeVar("_Rows", "BeliefState", SystemTurn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +81,6 @@ class BeliefState:
     def batch(self) -> int:
         """B."""
         return len(self.turn)
-
-    def where(self, condition: BoolArray, other: BeliefState) -> BeliefState:
-        """Rows of ``other`` where ``condition`` (B,) holds, own rows elsewhere (used to reset finished dialogues)."""
-        return _merge(condition, other, self)
-
-
-def _merge(condition: BoolArray, yes: _Rows, no: _Rows) -> _Rows:
-    merged: dict[str, Any] = {}
-    for f in fields(no):
-        a, b = getattr(yes, f.name), getattr(no, f.name)
-        if isinstance(a, SystemTurn):
-            merged[f.name] = _merge(condition, a, b)
-        else:
-            merged[f.name] = np.where(condition.reshape(-1, *[1] * (a.ndim - 1)), a, b)
-    return type(no)(**merged)
 
 
 def observe_system(ontology: Ontology, state: BeliefState, turn: SystemTurn) -> BeliefState:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from memory.belief import BeliefState, observe_system, observe_user
-from memory.dialogue import BotResponse, DialogueAct
+from memory.dialogue import BotResponse
 from memory.events import Booked, BotUttered, Decided, Event, FeedbackGiven, HandedOff, UserUttered
 from memory.ontology import Ontology
 from memory.turn import OpenValues, evidence_from_acts, system_turn
@@ -33,7 +33,6 @@ class Conversation:
     handed_off: bool = False
     bookings: tuple[Booked, ...] = ()
     last_replies: tuple[BotResponse, ...] = ()
-    last_user_acts: tuple[DialogueAct, ...] = ()
 
     @classmethod
     def new(cls, ontology: Ontology, conversation_id: str) -> Conversation:
@@ -102,7 +101,6 @@ def _heard(ontology: Ontology, state: Conversation, event: UserUttered) -> Conve
         open_values=open_values,
         mood=MOOD_MEMORY * state.mood + (1 - MOOD_MEMORY) * event.nlu.sentiment,
         complaints=state.complaints + complained,
-        last_user_acts=tuple(scored.act for scored in event.nlu.acts if scored.confidence > 0.5),
     )
 
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import load, save
 from torch import nn
@@ -58,8 +57,3 @@ def load_checkpoint(directory: Path, network: nn.Module) -> dict[str, Any]:
 
 def _tensors(network: nn.Module) -> dict[str, torch.Tensor]:
     return {name: tensor.detach().contiguous() for name, tensor in sorted(network.state_dict().items())}
-
-
-def has_finite_weights(network: nn.Module) -> bool:
-    """Whether every weight is a finite number."""
-    return all(np.isfinite(tensor.detach().numpy()).all() for tensor in network.parameters())

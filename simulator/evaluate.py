@@ -10,12 +10,10 @@ import numpy as np
 from memory.ontology import IntArray, Ontology
 from memory.turn import FloatArray
 from policies.policy import Policy
-from simulator.goal import Task
-from simulator.noise import ErrorModel
 from simulator.simulation import DialogueSimulation, SimulationSettings
-from simulator.user_parameters import UserParameters
 
 RESAMPLES = 1000
+METRICS = ("success", "turns", "reward")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,29 +55,14 @@ def play(policy: Policy, ontology: Ontology, settings: SimulationSettings, count
 
 
 def evaluate_policy(
-    policy: Policy,
-    ontology: Ontology,
-    task: Task,
-    error_model: ErrorModel | None = None,
-    dialogues: int = 500,
-    seeds: Sequence[int] = (0,),
-    *,
-    users: UserParameters | None = None,
-    settings: SimulationSettings | None = None,
-) -> dict[str, object]:
+    policy: Policy, ontology: Ontology, settings: SimulationSettings, dialogues: int = 500, seeds: Sequence[int] = (0,)
+) -> dict[str, dict[str, float]]:
     """Play ``dialogues`` per seed and estimate ``success``, ``turns`` and ``reward``.
 
-    Returns each as ``{"mean", "low", "high"}`` (95 %, bootstrap over seeds and within them over dialogues) beside
-    ``policy``, ``version``, ``dialogues`` and ``seeds``. ``settings`` replaces ``task``, ``users`` and
-    ``error_model`` altogether.
+    Returns each as ``{"mean", "low", "high"}``: 95 %, bootstrap over seeds and within them over dialogues.
     """
-    settings = settings or SimulationSettings(task, users, (error_model or ErrorModel.none(),))
     parts = [play(policy, ontology, settings, dialogues, seed) for seed in seeds]
-    result: dict[str, object] = {"policy": policy.name, "version": policy.version}
-    result |= {"dialogues": dialogues, "seeds": list(seeds)}
-    for name in ("success", "turns", "reward"):
-        result[name] = asdict(bootstrap(np.concatenate([getattr(part, name) for part in parts])))
-    return result
+    return {name: asdict(bootstrap(np.concatenate([getattr(part, name) for part in parts]))) for name in METRICS}
 
 
 def bootstrap(samples: FloatArray, resamples: int = RESAMPLES) -> Estimate:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,8 +97,3 @@ def summarise(
     """Mean success, turns and reward over ``dialogues`` users."""
     played = play(policy, ontology, settings, dialogues, seed)
     return {name: float(np.mean(getattr(played, name))) for name in ("success", "turns", "reward")}
-
-
-def at_error_rate(settings: SimulationSettings, error_model: ErrorModel) -> SimulationSettings:
-    """The same world heard through one error model."""
-    return replace(settings, errors=(error_model,))

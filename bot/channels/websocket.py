@@ -36,7 +36,6 @@ from bot.wire import (
 from memory.dialogue import Button
 
 CHANNEL = "widget"
-POLICY_VIOLATION = 1008
 
 
 class WidgetChannel:

@@ -19,12 +19,11 @@ from bot.errors import CommandError
 from bot.report import console, print_json, print_table
 from bot.task import error_model, task_of
 from policies.policy import Policy
-from simulator.evaluate import bootstrap, play
+from simulator.evaluate import METRICS, bootstrap, evaluate_policy
 from simulator.noise import ErrorModel
 from simulator.simulation import SimulationSettings
 
 TEXT_BATCH = 50
-_METRICS = ("success", "turns", "reward")
 
 
 def tracker(config: Config, file: Path, corpus: str, *, as_json: bool) -> None:
@@ -115,7 +114,7 @@ _COLUMNS = ["policy", "errors", "success %", "turns", "reward"]
 
 def _cells(name: str, level: str, row: dict[str, Any]) -> list[str]:
     cells = [name, level]
-    for metric, scale in zip(_METRICS, (100, 1, 1), strict=True):
+    for metric, scale in zip(METRICS, (100, 1, 1), strict=True):
         e = {key: value * scale for key, value in row[metric].items()}
         cells.append(f"{e['mean']:.2f} [{e['low']:.2f}, {e['high']:.2f}]")
     return cells
@@ -137,8 +136,8 @@ def act_level(
 ) -> dict[str, Any]:
     """Success, turns and reward with intervals of dialogues at act level; seeds are apart from training's."""
     settings = SimulationSettings(task_of(assistant), errors=(model,), max_turns=config.training.max_turns)
-    parts = [play(policy, assistant.ontology, settings, dialogues, 10_000 + seed) for seed in seeds]
-    return {name: asdict(bootstrap(np.concatenate([getattr(p, name) for p in parts]))) for name in _METRICS}
+    apart = [10_000 + seed for seed in seeds]
+    return evaluate_policy(policy, assistant.ontology, settings, dialogues, apart)
 
 
 def _through_text(
@@ -148,9 +147,9 @@ def _through_text(
     from bot.text_simulation import TextSimulation
 
     nlu = NLU.load(config.model_dir, assistant)
-    samples: dict[str, list[list[float]]] = {name: [] for name in _METRICS}
+    samples: dict[str, list[list[float]]] = {name: [] for name in METRICS}
     for seed in seeds:
-        part: dict[str, list[float]] = {name: [] for name in _METRICS}
+        part: dict[str, list[float]] = {name: [] for name in METRICS}
         for start in range(0, dialogues, TEXT_BATCH):
             batch = min(TEXT_BATCH, dialogues - start)
             simulation = TextSimulation(
@@ -158,10 +157,10 @@ def _through_text(
                 max_turns=config.training.max_turns,
             )  # fmt: skip
             outcome = simulation.run(policy)
-            for name in _METRICS:
+            for name in METRICS:
                 part[name] += [float(value) for value in getattr(outcome, name)]
             advance()
-        for name in _METRICS:
+        for name in METRICS:
             samples[name].append(part[name])
     return {name: asdict(bootstrap(np.array(values, dtype=np.float32))) for name, values in samples.items()}
 

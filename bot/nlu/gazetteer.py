@@ -54,10 +54,6 @@ class Gazetteer:
             if len(surface) >= 4:
                 self._by_words[len(tokenize(surface))].append(surface)
 
-    def meanings(self, surface: str) -> list[tuple[str, str]]:
-        """(entity, value) pairs of an exact surface form."""
-        return list(self._meanings.get(lower(surface).strip(), ()))
-
     def exact(self, text: str) -> list[Hit]:
         """Whole-word hits, the longest at each place; a surface with several meanings gives several hits."""
         lowered = lower(text)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from memory.belief import METHOD, BeliefState, not_said, observe_system, observe_user, top_values
 from memory.dialogue import DialogueAct, ScoredAct, SystemAct
-from memory.turn import FLOW, FLOW_ACTS, SystemTurn, UserEvidence, evidence_from_acts, system_turn
+from memory.turn import FLOW_ACTS, SystemTurn, UserEvidence, evidence_from_acts, system_turn
 from policies.actions import ActionSpace
 from policies.policy import random_actions
 from simulator.small import small_ontology
@@ -195,13 +195,3 @@ def test_requests_are_forgotten_when_answered_and_methods_follow_the_user() -> N
 def test_restart_forgets_the_goal() -> None:
     state = heard(BeliefState.initial(ONTOLOGY), "inform(food=food 1)", confidence=1.0)
     assert heard(state, "restart()", confidence=1.0).goals.max() == 0.0
-
-
-def test_where_takes_rows_of_the_other_state() -> None:
-    first = random_dialogue(1, batch=2)[-1][2]
-    second = random_dialogue(2, batch=2)[-1][2]
-    mixed = first.where(np.array([False, True]), second)
-    assert np.array_equal(mixed.goals[0], first.goals[0])
-    assert np.array_equal(mixed.goals[1], second.goals[1])
-    assert mixed.last.kind.tolist() == [first.last.kind[0], second.last.kind[1]]
-    assert FLOW["affirm"] == FLOW_ACTS.index("affirm")

@@ -181,14 +181,11 @@ def test_rewards() -> None:
 
 def test_evaluation_is_reproducible_and_its_interval_covers() -> None:
     ontology = small_ontology()
-    first, second = (
-        evaluate_policy(RulePolicy(ontology), ontology, small_task(), ErrorModel.at(0.3), 100, (0, 1)) for _ in range(2)
-    )
+    noisy = SimulationSettings(small_task(), errors=(ErrorModel.at(0.3),))
+    first, second = (evaluate_policy(RulePolicy(ontology), ontology, noisy, 100, (0, 1)) for _ in range(2))
     assert first == second
     reward = first["reward"]
-    assert isinstance(reward, dict)
     assert reward["low"] < reward["mean"] < reward["high"]
-    assert first["policy"] == "rule"
     played = play(RulePolicy(ontology), ontology, SimulationSettings(small_task()), 50, 0)
     assert isinstance(played, Dialogues)
     np.testing.assert_allclose(played.reward, 20 * played.success - played.turns)
