@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
@@ -14,6 +15,9 @@ from simulator.goal import Task
 from simulator.simulation import DialogueSimulation, SimulationSettings
 from simulator.user_turn import user_acts
 from simulator.vector_env import resolve_world
+
+if TYPE_CHECKING:
+    from simulator.pydial.env import BenchmarkEnv
 
 _ROW = np.zeros(1, dtype=np.int32)
 
@@ -53,6 +57,18 @@ class DialogueEnv(gymnasium.Env[FloatArray, np.int64]):
         self.action_space = gymnasium.spaces.Discrete(self.simulation.space.size)
         self._seeded = False
         self._transcript: list[str] = []
+
+    @classmethod
+    def from_pydial(
+        cls, ontology: str | Path, table: str | Path, env: int = 1, *, view: str = "belief", render_mode: str | None = None
+    ) -> BenchmarkEnv:
+        """Environment 1-6 of the PyDial benchmark for any domain given as its two files; needs ``rejoinder[train]``.
+
+        DomainError names the file and slot that can't be used.
+        """
+        from simulator.pydial.env import BenchmarkEnv
+
+        return BenchmarkEnv(world=(ontology, table), env=env, view=view, render_mode=render_mode)
 
     @property
     def action_names(self) -> tuple[str, ...]:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import gymnasium
 
-IDS = ("rejoinder/Dialogue-v0", "Dialogue-v0")
+ENVIRONMENTS = {
+    "rejoinder/Dialogue-v0": ("simulator.env:DialogueEnv", "simulator.vector_env:DialogueVectorEnv"),
+    "Dialogue-v0": ("simulator.env:DialogueEnv", "simulator.vector_env:DialogueVectorEnv"),
+    "rejoinder/PyDial-v0": ("simulator.pydial.env:BenchmarkEnv", "simulator.pydial.env:BenchmarkVectorEnv"),
+}
+IDS = tuple(ENVIRONMENTS)
 
 
 def register_environments() -> None:
-    """Register ``rejoinder/Dialogue-v0`` and ``Dialogue-v0`` for ``gymnasium.make`` and ``make_vec``; idempotent.
+    """Register the environments for ``gymnasium.make`` and ``make_vec``; idempotent.
 
-    Keyword arguments (``ontology``, ``task``, ``settings``, ``featurizer``) go to the environment; without an
-    ontology it is the small built-in world.
+    ``rejoinder/Dialogue-v0`` and ``Dialogue-v0``: keyword arguments ``ontology``, ``task``, ``settings``,
+    ``featurizer``; without an ontology it is the small built-in world. ``rejoinder/PyDial-v0``: ``world`` (the two
+    files of a domain), ``env`` 1-6, ``view``.
     """
-    for name in IDS:
+    for name, (single, vector) in ENVIRONMENTS.items():
         if name not in gymnasium.registry:
-            gymnasium.register(
-                id=name,
-                entry_point="simulator.env:DialogueEnv",
-                vector_entry_point="simulator.vector_env:DialogueVectorEnv",
-            )
+            gymnasium.register(id=name, entry_point=single, vector_entry_point=vector)

@@ -1,0 +1,56 @@
+"""Compilation of the simulator's inner loops with numba, typed so that checkers see the plain functions.
+
+Compiled functions take the many arrays of a simulation as one numba struct: handing them over one by one at each
+call took 20 times as long as the work itself (40 against 2 microseconds a user turn).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+from numba.core import types
+from numba.experimental import structref
+
+from simulator.pydial.state import State
+from simulator.pydial.tables import Tables
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def compiled(function: _Function) -> _Function:
+    """``function`` as machine code, compiled at its first call and cached on disk."""
+    return cast(_Function, numba.njit(cache=True, error_model="numpy", nogil=True)(function))
+
+
+@structref.register
+class _TablesType(types.StructRef):  # type: ignore[misc]
+    """Numba's type of the constants."""
+
+
+@structref.register
+class _StateType(types.StructRef):  # type: ignore[misc]
+    """Numba's type of the dialogues' state."""
+
+
+class _TablesStruct(structref.StructRefProxy):  # type: ignore[misc]
+    """The constants as compiled functions take them."""
+
+
+class _StateStruct(structref.StructRefProxy):  # type: ignore[misc]
+    """The state as compiled functions take it."""
+
+
+structref.define_proxy(_TablesStruct, _TablesType, list(Tables._fields))
+structref.define_proxy(_StateStruct, _StateType, list(State._fields))
+
+
+def tables_struct(tables: Tables) -> Tables:
+    """The same arrays as one struct, for compiled functions only."""
+    return cast(Tables, _TablesStruct(*tables))
+
+
+def state_struct(state: State) -> State:
+    """The same arrays as one struct, for compiled functions only."""
+    return cast(State, _StateStruct(*state))

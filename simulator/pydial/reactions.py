@@ -1,0 +1,493 @@
+"""How the user takes what the system says: the goal and the agenda change (PyDial's handcrafted simulator)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simulator.pydial.agenda import (
+    TYPE_VALUE,
+    add,
+    add_name,
+    any_constraint,
+    change_goal,
+    clear_names,
+    drop_slot,
+    first_open,
+    hang_up,
+    mentions,
+    push,
+    remember,
+    reset_requests,
+    say,
+)
+from simulator.pydial.compiled import compiled
+from simulator.pydial.database import has, matches
+from simulator.pydial.random import pick, uniform
+from simulator.pydial.state import ITEMS, NAME_DONTCARE, NAME_NONE, NO_VALUE, NOTHING, State
+from simulator.pydial.tables import (
+    ACK,
+    AFFIRM,
+    CONFIRM,
+    DENY,
+    HELLO,
+    INFORM,
+    NEGATE,
+    PROBABILITIES,
+    REQALTS,
+    REQUEST,
+    THANKYOU,
+    Tables,
+)
+
+(S_HELLO, S_REQUEST, S_CONFIRM, S_SELECT, S_INFORM, S_REQMORE, S_BYE, S_NULL) = range(8)
+"""System acts. Inform offers an entity by ``offer`` (NAME_NONE: none fits) and tells the values of some slots."""
+
+(
+    P_AFFIRM_MORE, P_ADD_REQUEST, P_NO, P_YES, P_GREET, P_PENDING, P_TO_CONFIRM, P_AFFIRM_ITEM, P_OVERRULE,
+    P_CONFIRM_RANDOM, P_ALTERNATIVES, P_CHANGE, P_REPEAT, P_DONTCARE, P_NEGATE, P_DENY, P_THANK, P_ACK,
+) = (
+    PROBABILITIES.index(name) for name in (
+        "affirm_combination", "add_slot_to_request", "no_after_reqmore", "yes_after_reqmore", "greeting",
+        "deal_with_pending", "inform_to_confirm", "affirm_with_agenda_item", "overrule_correction",
+        "confirm_random_constraint", "alternatives_first", "change_first", "new_request_repeat",
+        "new_request_dontcare", "correct_by_negate", "correct_by_deny", "thank", "acknowledge",
+    )
+)  # fmt: skip
+
+
+_PRIME = np.uint64(0x100000001B3)
+
+
+@compiled
+def _mixed(word: np.uint64, part: int) -> np.uint64:
+    return (word ^ np.uint64(part + 1000)) * _PRIME
+
+
+@compiled
+def signature(s: State, i: int) -> np.uint64:
+    """A number that differs between different system acts (FNV-1a); the order of items doesn't matter."""
+    word = _mixed(np.uint64(0xCBF29CE484222325), s.system_act[i])
+    word = _mixed(_mixed(_mixed(word, s.about[i]), s.first[i]), s.second[i])
+    word = _mixed(_mixed(word, s.offer[i]), int(s.exhausted[i]))
+    items = np.uint64(0)
+    for n in range(s.told[i]):
+        items += _mixed(_mixed(np.uint64(7), s.told_slot[i, n]), s.told_value[i, n])
+    return (word ^ items) * _PRIME
+
+
+@compiled
+def receive(t: Tables, s: State, i: int) -> None:
+    """Change goal and agenda of user i by the system's act; an exact repetition costs patience."""
+    act = s.system_act[i]
+    said = signature(s, i)
+    if act == S_NULL or said == s.signature[i]:
+        s.patience[i] -= 1
+    if s.patience[i] < 1:
+        hang_up(s, i)
+        return
+    s.signature[i] = said
+    if act == S_INFORM:
+        _hear_inform(t, s, i)
+    elif act == S_REQUEST:
+        _hear_request(t, s, i)
+    elif act == S_CONFIRM:
+        _hear_confirm(t, s, i)
+    elif act == S_SELECT:
+        _hear_select(t, s, i)
+    elif act == S_REQMORE:
+        _hear_reqmore(t, s, i)
+    elif act == S_BYE:
+        hang_up(s, i)
+    elif act == S_HELLO:
+        if uniform(s, i) < s.traits[i, P_GREET]:
+            push(s, i, HELLO)
+    else:
+        _say_again(s, i)
+
+
+@compiled
+def _say_again(s: State, i: int) -> None:
+    push(s, i, s.user_act[i])
+    for n in range(s.user_items[i]):
+        add(s, i, s.user_slot[i, n], s.user_value[i, n])
+
+
+@compiled
+def _open_request(t: Tables, s: State, i: int) -> int:
+    return first_open(t, s, i, NOTHING)
+
+
+@compiled
+def _hear_request(t: Tables, s: State, i: int) -> None:
+    slot = s.about[i]
+    k = t.system_of[slot]
+    dontcare = t.size[t.system_inform[k]]
+    asked = _open_request(t, s, i)
+    if s.told_name[i] != NOTHING and asked != NOTHING:
+        say(s, i, REQUEST, t.name_slot, s.told_name[i])
+        add(s, i, asked, NO_VALUE)
+    elif not _raise_inform(s, i, slot):
+        if s.want[i, k] != NOTHING:
+            say(s, i, INFORM, slot, s.want[i, k])
+            return
+        choice = uniform(s, i)
+        if choice < s.traits[i, P_REPEAT]:
+            _restate(t, s, i, any_constraint(t, s, i), INFORM)
+        elif choice < s.traits[i, P_REPEAT] + s.traits[i, P_DONTCARE]:
+            say(s, i, INFORM, NOTHING, dontcare)
+            remember(s, i, k, dontcare)
+        else:
+            s.want[i, k] = dontcare
+            remember(s, i, k, dontcare)
+            say(s, i, INFORM, slot, dontcare)
+
+
+@compiled
+def _raise_inform(s: State, i: int, slot: int) -> bool:
+    """Move an inform about ``slot`` to the top of the agenda; False when there is none."""
+    for d in range(s.top[i]):
+        if s.agenda_act[i, d] == INFORM and mentions(s, i, d, slot):
+            count = s.agenda_items[i, d]
+            slots = s.agenda_slot[i, d].copy()
+            values = s.agenda_value[i, d].copy()
+            for e in range(d, s.top[i] - 1):
+                s.agenda_act[i, e] = s.agenda_act[i, e + 1]
+                s.agenda_items[i, e] = s.agenda_items[i, e + 1]
+                s.agenda_slot[i, e] = s.agenda_slot[i, e + 1]
+                s.agenda_value[i, e] = s.agenda_value[i, e + 1]
+            last = s.top[i] - 1
+            s.agenda_act[i, last] = INFORM
+            s.agenda_items[i, last] = count
+            s.agenda_slot[i, last] = slots
+            s.agenda_value[i, last] = values
+            return True
+    return False
+
+
+@compiled
+def _restate(t: Tables, s: State, i: int, k: int, act: int) -> None:
+    """Say constraint k of the goal (-1: the one on the name)."""
+    if k != NOTHING:
+        say(s, i, act, t.system_slot[k], s.want[i, k])
+        return
+    value = s.want_name[i]
+    if value == NAME_DONTCARE:
+        value = t.size[t.name]
+    if s.forbidden[i]:
+        for name in range(t.size[t.name]):
+            if s.not_name[i, name]:
+                value = name
+    say(s, i, act, t.name_slot, value)
+
+
+@compiled
+def _hear_confirm(t: Tables, s: State, i: int) -> None:
+    slot = s.about[i]
+    k = t.system_of[slot]
+    dontcare = t.size[t.system_inform[k]]
+    if not _check(t, s, i, True):
+        return
+    if s.want[i, k] == NOTHING and s.first[i] != dontcare:
+        say(s, i, NEGATE, slot, dontcare)
+        return
+    d = s.top[i] - 1
+    if d >= 0 and s.agenda_act[i, d] == INFORM and uniform(s, i) < s.traits[i, P_AFFIRM_MORE]:
+        s.agenda_act[i, d] = AFFIRM
+    else:
+        push(s, i, AFFIRM)
+
+
+@compiled
+def _hear_select(t: Tables, s: State, i: int) -> None:
+    k = t.system_of[s.about[i]]
+    if s.want[i, k] == NOTHING:
+        s.want[i, k] = t.size[t.system_inform[k]]
+    say(s, i, INFORM, s.about[i], s.want[i, k])
+
+
+@compiled
+def _hear_reqmore(t: Tables, s: State, i: int) -> None:
+    d = s.top[i] - 1
+    if d >= 1:
+        wants_type = mentions(s, i, d, t.type_slot)
+        if not wants_type and uniform(s, i) < s.traits[i, P_AFFIRM_ITEM] and s.agenda_act[i, d] == INFORM:
+            s.agenda_act[i, d] = AFFIRM
+        return
+    asked = _open_request(t, s, i)
+    if asked == NOTHING:
+        if uniform(s, i) < s.traits[i, P_NO]:
+            push(s, i, NEGATE)
+        else:
+            hang_up(s, i)
+    elif s.told_name[i] != NOTHING:
+        while asked != NOTHING:
+            say(s, i, REQUEST, asked, NO_VALUE)
+            asked = first_open(t, s, i, asked)
+    elif uniform(s, i) < s.traits[i, P_YES]:
+        push(s, i, AFFIRM)
+    else:
+        say(s, i, INFORM, t.type_slot, TYPE_VALUE)
+        for k in range(len(t.system_slot)):
+            if s.want[i, k] != NOTHING and s.want[i, k] != t.size[t.system_inform[k]]:
+                add(s, i, t.system_slot[k], s.want[i, k])
+        if s.want_name[i] >= 0:
+            add(s, i, t.name_slot, s.want_name[i])
+
+
+@compiled
+def _hear_inform(t: Tables, s: State, i: int) -> None:
+    name = s.offer[i]
+    none_fits = name == NAME_NONE and not s.exhausted[i]
+    if name >= 0 and s.told_name[i] != name:
+        reset_requests(t, s, i)
+    if not _check(t, s, i, False):
+        return
+    chosen = NOTHING
+    if none_fits:
+        change_goal(t, s, i, True)
+        return
+    if s.first_offer[i]:
+        s.first_offer[i] = False
+        choice = uniform(s, i)
+        if choice < s.traits[i, P_ALTERNATIVES]:
+            add_name(s, i, name, True)
+            push(s, i, REQALTS)
+            return
+        if choice < s.traits[i, P_ALTERNATIVES] + s.traits[i, P_CHANGE]:
+            change_goal(t, s, i, False)
+            return
+    add_name(s, i, name, False)
+    if s.exhausted[i]:
+        chosen = _choose_among_offered(t, s, i)
+        _give_up_untold(t, s, i)
+    _note_answers(t, s, i, chosen)
+    _go_on(t, s, i, chosen)
+
+
+@compiled
+def _choose_among_offered(t: Tables, s: State, i: int) -> int:
+    """One of the entities that the system says are the only ones; forbidden ones only when nothing else is left."""
+    words = matches(t, s, i)
+    for attempt in range(2):
+        total = 0
+        for pass_ in range(2):
+            left = pick(s, i, total) if pass_ else 0
+            if pass_ and total == 0:
+                break
+            for e in range(len(t.entity_value)):
+                name = t.entity_value[e, t.name]
+                if not has(words, e) or s.not_name[i, name] or (s.want_name[i] >= 0 and s.want_name[i] != name):
+                    continue
+                if pass_ == 0:
+                    total += 1
+                elif left == 0:
+                    return int(name)
+                else:
+                    left -= 1
+        if attempt == 0:
+            clear_names(s, i)
+    return NOTHING
+
+
+@compiled
+def _give_up_untold(t: Tables, s: State, i: int) -> None:
+    """Constraints that the system left out don't matter any more."""
+    for k in range(len(t.system_slot)):
+        if s.want[i, k] != NOTHING and not _tells(s, i, t.system_slot[k]):
+            s.want[i, k] = t.size[t.system_inform[k]]
+            drop_slot(s, i, t.system_slot[k])
+
+
+@compiled
+def _tells(s: State, i: int, slot: int) -> bool:
+    for n in range(s.told[i]):
+        if s.told_slot[i, n] == slot:
+            return True
+    return False
+
+
+@compiled
+def _note_answers(t: Tables, s: State, i: int, chosen: int) -> None:
+    name = chosen if chosen != NOTHING else s.offer[i]
+    if s.filled[i, t.name_slot] >= 0:
+        s.filled[i, t.name_slot] = 1
+        s.told_name[i] = name
+    for n in range(s.told[i]):
+        slot = s.told_slot[i, n]
+        if slot != t.name_slot and s.filled[i, slot] >= 0:
+            s.filled[i, slot] = 1
+
+
+@compiled
+def _go_on(t: Tables, s: State, i: int, chosen: int) -> None:
+    """Thank, acknowledge, go on with the agenda, or ask for what is still open."""
+    if uniform(s, i) < s.traits[i, P_TO_CONFIRM]:
+        for d in range(s.top[i]):
+            if s.agenda_act[i, d] == INFORM and not _dontcare(t, s.agenda_slot[i, d, 0], s.agenda_value[i, d, 0]):
+                s.agenda_act[i, d] = CONFIRM
+    choice = uniform(s, i)
+    if choice < s.traits[i, P_THANK]:
+        push(s, i, THANKYOU)
+        return
+    if choice < s.traits[i, P_THANK] + s.traits[i, P_ACK]:
+        push(s, i, ACK)
+        return
+    if s.top[i] > 1 and uniform(s, i) < s.traits[i, P_PENDING]:
+        return
+    asked = _open_request(t, s, i)
+    if asked == NOTHING:
+        return
+    push(s, i, REQUEST)
+    if chosen != NOTHING:
+        add(s, i, t.name_slot, chosen)
+    add(s, i, asked, NO_VALUE)
+    asked = first_open(t, s, i, asked)
+    while asked != NOTHING and uniform(s, i) < s.traits[i, P_ADD_REQUEST]:
+        add(s, i, asked, NO_VALUE)
+        asked = first_open(t, s, i, asked)
+
+
+@compiled
+def _dontcare(t: Tables, slot: int, value: int) -> bool:
+    return bool(slot >= 0 and t.inform_of[slot] >= 0 and value == t.size[t.inform_of[slot]])
+
+
+@compiled
+def _check(t: Tables, s: State, i: int, confirming: bool) -> bool:
+    """Compare what the system said with the goal; False when the user reacts to that and to nothing else."""
+    random_confirm = False
+    if not confirming and s.offer[i] != NOTHING:
+        verdict = _check_item(t, s, i, t.name_slot, s.offer[i], False, random_confirm)
+        if verdict < 0:
+            return False
+        random_confirm = verdict > 0
+    items = 1 if confirming else s.told[i]
+    for n in range(items):
+        slot = s.about[i] if confirming else s.told_slot[i, n]
+        value = s.first[i] if confirming else s.told_value[i, n]
+        verdict = _check_item(t, s, i, slot, value, confirming, random_confirm)
+        if verdict < 0:
+            return False
+        random_confirm = verdict > 0
+    if random_confirm:
+        _fill_all(t, s, i)
+        return False
+    return True
+
+
+@compiled
+def _check_item(t: Tables, s: State, i: int, slot: int, value: int, confirming: bool, random_confirm: bool) -> int:
+    """-1: the user corrects it, or hangs up; 1: the user asks to confirm another constraint; 0: nothing."""
+    k = t.system_of[slot]
+    is_name = slot == t.name_slot
+    has_name = s.want_name[i] != NOTHING or s.forbidden[i] > 0
+    if k < 0 and not (is_name and has_name):
+        return 1 if random_confirm else 0
+    none_told = s.offer[i] == NAME_NONE and not confirming
+    wrong, forbidden, skip = _conflict(t, s, i, slot, value, none_told)
+    if skip and not wrong:
+        return 1 if random_confirm else 0
+    planned = NO_PLAN if none_told else _untold_constraint(t, s, i, confirming)
+    if wrong:
+        _correct(t, s, i, slot, value, forbidden, planned)
+        return -1
+    if planned != NO_PLAN and not random_confirm and not confirming:
+        if uniform(s, i) < s.traits[i, P_CONFIRM_RANDOM]:
+            _restate(t, s, i, planned, CONFIRM)
+            return 1
+    return 1 if random_confirm else 0
+
+
+NO_PLAN = -9
+
+
+@compiled
+def _conflict(t: Tables, s: State, i: int, slot: int, value: int, none_told: bool) -> tuple[bool, bool, bool]:
+    """(the item contradicts the goal, because the name is forbidden, the item is a name taken as it is)."""
+    if slot != t.name_slot:
+        wanted = s.want[i, t.system_of[slot]]
+        dontcare = t.size[t.inform_of[slot]]
+        return bool(wanted != NOTHING and wanted != value and wanted != dontcare), False, False
+    if value >= 0 and s.not_name[i, value]:
+        return True, True, False
+    if not _answers_request(t, s, i):
+        return False, False, True
+    differs = s.want_name[i] >= 0 and s.want_name[i] != value
+    return bool(differs and not none_told), False, False
+
+
+@compiled
+def _answers_request(t: Tables, s: State, i: int) -> bool:
+    """Whether the act tells a slot that can only be asked for, not constrained."""
+    for n in range(s.told[i]):
+        slot = s.told_slot[i, n]
+        if slot < t.requestable and t.inform_of[slot] < 0:
+            return True
+    return False
+
+
+@compiled
+def _untold_constraint(t: Tables, s: State, i: int, confirming: bool) -> int:
+    """A random constraint that the act doesn't repeat (-1: one on the name), NO_PLAN when it repeats all."""
+    plans = np.empty(ITEMS + 1, dtype=np.int64)
+    count = 0
+    for k in range(len(t.system_slot)):
+        wanted = s.want[i, k]
+        if wanted == NOTHING or wanted == t.size[t.system_inform[k]] or count >= ITEMS:
+            continue
+        if not _repeats(s, i, t.system_slot[k], wanted, confirming):
+            plans[count] = k
+            count += 1
+    name = NOTHING if confirming else s.offer[i]
+    forbidding = s.forbidden[i] > 0
+    if (s.want_name[i] >= 0 and s.want_name[i] != name) or (forbidding and name < 0):
+        plans[count] = NOTHING
+        count += 1
+    if count == 0:
+        return NO_PLAN
+    return int(plans[pick(s, i, count)])
+
+
+@compiled
+def _repeats(s: State, i: int, slot: int, value: int, confirming: bool) -> bool:
+    if confirming:
+        return bool(s.about[i] == slot and s.first[i] == value)
+    for n in range(s.told[i]):
+        if s.told_slot[i, n] == slot and s.told_value[i, n] == value:
+            return True
+    return False
+
+
+@compiled
+def _correct(t: Tables, s: State, i: int, slot: int, value: int, forbidden: bool, planned: int) -> None:
+    """Contradict the item, or hang up with probability 1 - 2p/P + (p/P)^2 (p of P patience left)."""
+    used = 1.0 - s.patience[i] / s.max_patience[i]
+    if uniform(s, i) < used * used:
+        hang_up(s, i)
+        return
+    if planned != NO_PLAN and uniform(s, i) < s.traits[i, P_OVERRULE]:
+        _restate(t, s, i, planned, CONFIRM)
+    elif forbidden:
+        push(s, i, REQALTS)
+    else:
+        right = s.want_name[i] if slot == t.name_slot else s.want[i, t.system_of[slot]]
+        choice = uniform(s, i)
+        if choice < s.traits[i, P_NEGATE]:
+            say(s, i, NEGATE, slot, right)
+        elif choice < s.traits[i, P_NEGATE] + s.traits[i, P_DENY]:
+            say(s, i, DENY, slot, value)
+            add(s, i, slot, right)
+        else:
+            say(s, i, INFORM, slot, right)
+    reset_requests(t, s, i)
+
+
+@compiled
+def _fill_all(t: Tables, s: State, i: int) -> None:
+    """Note everything told as if it had been asked for (it counts as a request from then on, as in the original)."""
+    if s.offer[i] >= 0:
+        s.filled[i, t.name_slot] = 1
+        s.told_name[i] = s.offer[i]
+    for n in range(s.told[i]):
+        if s.told_slot[i, n] < t.type_slot:
+            s.filled[i, s.told_slot[i, n]] = 1
