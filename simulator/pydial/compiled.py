@@ -25,32 +25,32 @@ def compiled(function: _Function) -> _Function:
 
 
 @structref.register
-class _TablesType(types.StructRef):  # type: ignore[misc]
+class _TablesType(types.StructRef):
     """Numba's type of the constants."""
 
 
 @structref.register
-class _StateType(types.StructRef):  # type: ignore[misc]
+class _StateType(types.StructRef):
     """Numba's type of the dialogues' state."""
 
 
-class _TablesStruct(structref.StructRefProxy):  # type: ignore[misc]
+class _TablesStruct(structref.StructRefProxy):
     """The constants as compiled functions take them."""
 
 
-class _StateStruct(structref.StructRefProxy):  # type: ignore[misc]
+class _StateStruct(structref.StructRefProxy):
     """The state as compiled functions take it."""
 
 
-structref.define_proxy(_TablesStruct, _TablesType, list(Tables._fields))
-structref.define_proxy(_StateStruct, _StateType, list(State._fields))
+structref.define_proxy(_TablesStruct, _TablesType, list(Tables._fields))  # type: ignore[no-untyped-call]
+structref.define_proxy(_StateStruct, _StateType, list(State._fields))  # type: ignore[no-untyped-call]
 
 
 def tables_struct(tables: Tables) -> Tables:
     """The same arrays as one struct, for compiled functions only."""
-    return cast(Tables, _TablesStruct(*tables))
+    return cast(Tables, _TablesStruct(*tables))  # type: ignore[no-untyped-call]
 
 
 def state_struct(state: State) -> State:
     """The same arrays as one struct, for compiled functions only."""
-    return cast(State, _StateStruct(*state))
+    return cast(State, _StateStruct(*state))  # type: ignore[no-untyped-call]

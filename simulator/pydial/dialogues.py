@@ -139,7 +139,7 @@ class BenchmarkDialogues:
             return nbest_size(self._tables)
         state = self.state
         parts = (state.belief, state.method, state.discourse, state.requested)
-        return sum(part.shape[1] for part in parts) + 2 + 25
+        return int(sum(part.shape[1] for part in parts)) + 2 + 25
 
     def seed(self, rows: NDArray[np.intp], seeds: Sequence[int]) -> None:
         """Restart the randomness of ``rows``; takes effect at their next reset."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import lzma
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,10 @@ from typing import Any
 DONTCARE = "dontcare"
 UNAVAILABLE = ("not available", "", "none")
 """Table entries that mean "unknown" rather than a value."""
+
+
+PUBLISHED = {"CR": "CamRestaurants", "SFR": "SFRestaurants"}
+"""Short names of the benchmark's domains."""
 
 
 class DomainError(ValueError):
@@ -36,6 +41,20 @@ class Domain:
     def slots(self) -> tuple[str, ...]:
         """Every slot name: the requestable ones, then the remaining informable ones."""
         return (*self.requestable, *(slot for slot in self.informable if slot not in self.requestable))
+
+
+def find_domain(name: str) -> tuple[Path, Path]:
+    """The two files of a published domain (CR, SFR, CamHotels, ...) in the folder that REJOINDER_DATA names."""
+    advice = "name a domain's own files with --ontology and --table"
+    root = os.environ.get("REJOINDER_DATA")
+    if not root:
+        raise DomainError(f"domain {name!r}: set REJOINDER_DATA to the folder with pydial/ontologies, or {advice}")
+    folder = Path(root) / "pydial" / "ontologies"
+    stem = PUBLISHED.get(name, name)
+    for table in (folder / f"{stem}-dbase.json", folder / f"{stem}-dbase.json.xz"):
+        if table.exists():
+            return folder / f"{stem}-rules.json", table
+    raise DomainError(f"domain {name!r}: {folder} has no {stem}-dbase.json: check REJOINDER_DATA, or {advice}")
 
 
 def load_domain(ontology: str | Path, table: str | Path) -> Domain:

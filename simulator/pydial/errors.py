@@ -163,7 +163,7 @@ def _same(s: State, i: int, h: int, other: int) -> bool:
 @compiled
 def _clipped(t: Tables, s: State, i: int, profile: int, position: int) -> float:
     deviation = max(t.deviation[profile, position], _LEAST_DEVIATION)
-    return min(max(t.mean[profile, position] + deviation * normal(s, i), _LOW), _HIGH)
+    return float(min(max(t.mean[profile, position] + deviation * normal(s, i), _LOW), _HIGH))
 
 
 @compiled

@@ -94,7 +94,7 @@ def slot_view(t: Tables, s: State, i: int, out: F32) -> None:
     out[at] = best_request
     out[at + 1] = min(requests / 3.0, 1.0)
     out[at + 2] = s.last_name[i] != NOTHING
-    out[at + 3] = s.turn[i] / t.max_turns
+    out[at + 3] = min(s.turn[i] / t.max_turns, 1.0)
     out[at + 4] = accepted_count(t, s, i) / slots
     out[at + 5] = s.alternatives[i]
     out[at + 6] = 1.0 - s.belief[i, t.offset[t.name] + t.size[t.name]]

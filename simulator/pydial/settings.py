@@ -1,4 +1,4 @@
-"""The six benchmark environments as settings (Casanueva et al. 2017, table 1; figures of the PyDial 3 configuration)."""
+"""The six benchmark environments as settings (Casanueva et al. 2017; figures of PyDial 3's configuration)."""
 
 from __future__ import annotations
 

@@ -15,8 +15,12 @@ ITEMS, DEPTH, USED = 12, 32, 4
 """Most items of an act, most acts on an agenda, most remembered former values of a slot."""
 HYPOTHESES = NBEST + 1
 
-I8, I16, I32, U64 = NDArray[np.int8], NDArray[np.int16], NDArray[np.int32], NDArray[np.uint64]
-F32, B8 = NDArray[np.float32], NDArray[np.bool_]
+I8 = NDArray[np.int8]
+I16 = NDArray[np.int16]
+I32 = NDArray[np.int32]
+U64 = NDArray[np.uint64]
+F32 = NDArray[np.float32]
+B8 = NDArray[np.bool_]
 
 NO_VALUE = -1
 """An item names a slot only."""

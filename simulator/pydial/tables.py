@@ -37,11 +37,11 @@ Bits = NDArray[np.uint64]
 class Tables(NamedTuple):
     """Constants of one domain in one environment.
 
-    Slots have ids: the requestable ones first (R of them), then other informable ones, then ``type_slot``. ``inform_of`` and ``system_of``
-    give a slot's position among the informable (I) and system-requestable (S) slots or -1. A value of informable slot k
-    is 0..size[k]-1, ``dontcare`` is size[k], larger ones occur in the table only. The belief is one vector: per
-    informable slot its values, none, dontcare, from ``offset[k]`` on. ``bits[bit_row[k] + v]`` is the set of entities
-    with value v.
+    Slots have ids: the requestable ones first (R of them), then other informable ones, then ``type_slot``.
+    ``inform_of`` and ``system_of`` give a slot's position among the informable (I) and system-requestable (S) slots
+    or -1. A value of informable slot k is 0..size[k]-1, ``dontcare`` is size[k], larger ones occur in the table only.
+    The belief is one vector: per informable slot its values, none, dontcare, from ``offset[k]`` on.
+    ``bits[bit_row[k] + v]`` is the set of entities with value v.
     """
 
     requestable: int
@@ -111,7 +111,7 @@ def build_tables(domain: Domain, settings: BenchmarkSettings) -> Tables:
         system_inform=system_inform,
         size=size,
         offset=np.concatenate([[0], np.cumsum(size + 2)]),
-        threshold=1.0 / (size[system_inform] - 0.1),
+        threshold=np.asarray(1.0 / (size[system_inform] - 0.1), dtype=np.float64),
         discriminates=np.array([slot not in ("name", "price") for slot in informable]),
         entity_value=entity_value,
         first_entity=_first_entities(entity_value[:, name], int(size[name])),
@@ -193,6 +193,7 @@ def _nearest(words: Sequence[str], forbidden: str | None = None) -> tuple[Ints, 
         if kept.any():
             order, weight = order[kept], weight[kept]
         near[i, : len(order)] = order
+        near[i, len(order) :] = order[-1]
         share[i, : len(order)] = np.cumsum(weight) / weight.sum()
         share[i, len(order) - 1 :] = 1.0
     return near, share

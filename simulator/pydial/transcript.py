@@ -25,7 +25,7 @@ def _item(dialogues: BenchmarkDialogues, slot: int, value: int) -> str:
 
 
 def user_line(dialogues: BenchmarkDialogues, row: int = 0) -> str:
-    """What the user of ``row`` really said, e.g. ``user: inform(food="thai",area="north")``; "" after a system's bye."""
+    """What the user of ``row`` really said, e.g. ``user: inform(food="thai")``; "" after a system's goodbye."""
     state = dialogues.state
     if state.over[row] and state.system_act[row] == S_BYE:
         return ""
