@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -161,6 +162,17 @@ class BenchmarkDialogues:
         out: F32 = np.empty((len(rows), self.size(view)), dtype=np.float32)
         _observe(self._tables, self._state, rows, VIEWS.index(view), out)
         return out
+
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """Copies of everything that changes, by name."""
+        return {**{name: array.copy() for name, array in self.state._asdict().items()}, "masks": self.masks.copy()}
+
+    def restore(self, saved: Mapping[str, NDArray[Any]]) -> None:
+        """Put back what ``snapshot`` took; KeyError for what is missing or has another shape."""
+        for name, array in (*self.state._asdict().items(), ("masks", self.masks)):
+            if saved[name].shape != array.shape:
+                raise KeyError(f"{name} has shape {saved[name].shape}, these dialogues have {array.shape}")
+            array[...] = saved[name]
 
     def turns(self) -> I32:
         """(B,) the user turns that count so far."""

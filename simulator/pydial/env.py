@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +112,15 @@ class BenchmarkVectorEnv(VectorEnv[F32, I32, NDArray[Any]]):
             self.dialogues.reset(done)
         infos["action_mask"] = self.action_masks()
         return self.dialogues.observe(self.view), reward, over & ~truncated, truncated, infos
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything that decides what happens next (``policies.resume.Resumable``)."""
+        return {**self.dialogues.snapshot(), "seeded": np.array(self._seeded)}
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from ``state``; KeyError when it doesn't fit."""
+        self.dialogues.restore(state)
+        self._seeded = bool(state["seeded"])
 
     def _final(self, over: B8, done: NDArray[np.intp]) -> dict[str, Any]:
         """Gymnasium's SAME_STEP infos about the dialogues that just ended."""

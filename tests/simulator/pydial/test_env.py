@@ -101,3 +101,16 @@ def test_the_transcript_reads_like_a_dialogue(files: tuple[Path, Path]) -> None:
     assert lines[0] == "system: hello()"
     assert lines[-1] == "user: bye()"
     assert any(line.startswith('system: inform(name="hat') for line in lines)
+
+
+def test_a_restored_environment_goes_on_to_the_same_bits(files: tuple[Path, Path]) -> None:
+    env, other = (DialogueVectorEnv.from_pydial(*files, env=3, num_envs=4) for _ in range(2))
+    env.reset(seed=9)
+    for _ in range(5):
+        env.step(env.dialogues.teacher())
+    other.load_state(env.state())
+    for _ in range(30):
+        results = [one.step(one.dialogues.teacher()) for one in (env, other)]
+        assert all(np.array_equal(a, b) for a, b in zip(results[0][:4], results[1][:4], strict=True))
+    with pytest.raises(KeyError, match="shape"):
+        DialogueVectorEnv.from_pydial(*files, env=3, num_envs=5).load_state(env.state())
