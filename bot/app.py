@@ -6,19 +6,25 @@ import os
 from dataclasses import dataclass
 
 from bot.assistant import Assistant, load_assistant
-from bot.config import Config
+from bot.config import Config, ConfigError
 from bot.conversations import Conversations
 from bot.engine import Engine, Understand
+from bot.learning.settings import tuned_setting
+from bot.learning.versions import PolicyVersions
+from bot.learning.watch import PolicyWatcher
 from bot.limits import ServerSettings
 from bot.nlu.pipeline import NLU
 from bot.nlu.pool import NLUPool
 from bot.shortcuts import parse_shortcut
 from memory.dialogue import NLUResult
 from memory.store import EventStore, SqliteStore
+from policies.actions import ActionSpace, MaskThresholds
 from policies.export import OnnxPolicy
 from policies.policy import Policy, RandomPolicy
 from policies.rule import RulePolicy
 from policies.social import SocialPolicy, SocialThresholds
+from policies.stack import rules_first
+from policies.thresholds import rule_policy
 
 
 @dataclass(frozen=True)
@@ -52,14 +58,16 @@ def build(
 ) -> Bot:
     """Load everything that ``config`` names; raises the errors listed in ``bot.errors``."""
     assistant = assistant or load_assistant(config.assistant)
+    chosen = policy or build_policy(config.policy.name, config, assistant)
     readers = [NLU.load(config.model_dir, assistant) for _ in range(config.nlu.threads)]
     pool = NLUPool(readers)
     engine = Engine(
         assistant,
         understand or pool.parse,
-        policy or build_policy(config.policy.name, config, assistant),
+        chosen,
         SocialPolicy(assistant.ontology, thresholds(config)),
         config.seed,
+        ActionSpace(assistant.ontology, mask_thresholds(chosen)),
     )
     if store is None:
         config.data.mkdir(parents=True, exist_ok=True)
@@ -68,16 +76,50 @@ def build(
 
 
 def build_policy(name: str, config: Config, assistant: Assistant) -> Policy:
-    """The policy called ``name`` (learned, rule or random); ValueError for another name."""
+    """The policy called ``name`` (learned, rule, stack or random); ValueError for another name.
+
+    The learned one is the version to be served now (``bot.learning.versions``). ConfigError when ``policy.rules``
+    names an unknown action.
+    """
     match name:
         case "learned":
-            return OnnxPolicy.load(config.model_dir / "policy", assistant.ontology)
+            return OnnxPolicy.load(PolicyVersions(config.model_dir / "policy").served(), assistant.ontology)
+        case "rule" if config.policy.thresholds == "tuned":
+            return rule_policy(assistant.ontology, tuned_setting(config.model_dir, assistant.ontology))
         case "rule":
             return RulePolicy(assistant.ontology)
+        case "stack":
+            rest = build_policy("learned", config, assistant)
+            try:
+                return rules_first(RulePolicy(assistant.ontology), config.policy.rules, rest)
+            except ValueError as error:
+                raise ConfigError(f"policy.rules: {error}") from None
         case "random":
             return RandomPolicy()
         case _:
-            raise ValueError(f"no policy is called {name!r}: learned, rule or random")
+            raise ValueError(f"no policy is called {name!r}: learned, rule, stack or random")
+
+
+def mask_thresholds(policy: Policy) -> MaskThresholds:
+    """The thresholds of the masks that a policy decides under: a tuned rule policy's own, else the defaults."""
+    return policy.space.thresholds if isinstance(policy, RulePolicy) else MaskThresholds()
+
+
+def policy_watcher(bot: Bot) -> PolicyWatcher | None:
+    """Swaps in the versions that `rejoinder learn` promotes; None where no learned policy is served."""
+    config, engine = bot.config, bot.engine
+    if config.policy.name == "rule":
+        return None
+
+    def install(policy: Policy) -> None:
+        engine.policy = policy
+
+    versions = PolicyVersions(config.model_dir / "policy")
+
+    def load() -> Policy:
+        return build_policy(config.policy.name, config, bot.assistant)
+
+    return PolicyWatcher(versions, load, install, engine.policy.version)
 
 
 def thresholds(config: Config) -> SocialThresholds:

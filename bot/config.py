@@ -33,7 +33,9 @@ class NLUConfig(_Section):
 class PolicyConfig(_Section):
     """Which policy answers."""
 
-    name: Literal["learned", "rule"] = "learned"
+    name: Literal["learned", "rule", "stack"] = "learned"
+    rules: tuple[str, ...] = ("confirm_booking", "book", "bye")
+    thresholds: Literal["default", "tuned"] = "default"
 
 
 class TrainingConfig(_Section):
@@ -43,6 +45,33 @@ class TrainingConfig(_Section):
     num_envs: int = Field(default=128, ge=1, le=16384)
     max_turns: int = Field(default=20, ge=4, le=200)
     error_rates: tuple[Annotated[float, Field(ge=0, le=0.9)], ...] = (0.0, 0.15, 0.3)
+    users: Path | None = None
+    user_model: Literal["agenda", "learned"] = "agenda"
+
+
+class RewardConfig(_Section):
+    """What a real dialogue was worth to whoever learns from it."""
+
+    turn: float = Field(default=-1.0, le=0)
+    booking: float = 20.0
+    goodbye: float = 10.0
+    handoff: float = -10.0
+    thumb: float = Field(default=5.0, ge=0)
+
+
+class LearningConfig(_Section):
+    """How `rejoinder learn` goes on learning from finished dialogues."""
+
+    silence_seconds: float = Field(default=1800.0, gt=0)
+    min_dialogues: int = Field(default=20, ge=1)
+    max_conversations: int = Field(default=2000, ge=1)
+    every_seconds: float = Field(default=300.0, gt=0)
+    updates: int = Field(default=600, ge=1)
+    real_share: float = Field(default=0.25, ge=0, lt=1)
+    conservatism: float = Field(default=0.2, ge=0)
+    margin: float = Field(default=0.2, ge=0)
+    gate_dialogues: int = Field(default=4000, ge=100)
+    rewards: RewardConfig = RewardConfig()
 
 
 class ConversationConfig(_Section):
@@ -76,6 +105,7 @@ class Config(_Section):
     nlu: NLUConfig = NLUConfig()
     policy: PolicyConfig = PolicyConfig()
     training: TrainingConfig = TrainingConfig()
+    learning: LearningConfig = LearningConfig()
     conversation: ConversationConfig = ConversationConfig()
     server: ServerConfig = ServerConfig()
 
@@ -124,8 +154,10 @@ def overridden(config: Config, changes: dict[str, Any]) -> Config:
 
 
 def _rooted(config: Config, root: Path) -> Config:
-    paths = {key: root / getattr(config, key) for key in ("assistant", "models", "data")}
-    return config.model_copy(update=paths)
+    changes: dict[str, Any] = {key: root / getattr(config, key) for key in ("assistant", "models", "data")}
+    if config.training.users is not None:
+        changes["training"] = config.training.model_copy(update={"users": root / config.training.users})
+    return config.model_copy(update=changes)
 
 
 def _explain(error: Any) -> str:

@@ -176,6 +176,8 @@ class Conversations:
         decided = next((event for event in turn.events if isinstance(event, Decided)), None)
         timings = decided.timings_ms if decided else {}
         self.metrics.turn(message.channel, stored - started, stored - answered, timings)
+        if decided:
+            self.metrics.decision(decided.decision.policy)
         return StoredTurn(message.text, turn.events).replies
 
     def _keep(self, state: Conversation) -> None:

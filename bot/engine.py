@@ -26,30 +26,41 @@ from memory.turn import system_act
 from policies.actions import ActionSpace
 from policies.policy import Policy
 from policies.social import SocialDecision, SocialPolicy
+from policies.stack import decider
 
 Understand = Callable[[str, SystemAct | None], Awaitable[NLUResult]]
 """Text and the preceding system act -> what was said."""
 
 
 class Engine:
-    """Turns messages into events for one assistant with one policy."""
+    """Turns messages into events for one assistant.
+
+    ``policy`` may be replaced by another at any time, from any thread: a turn keeps the one it began with. ``space``
+    is by default the assistant's action space with the default thresholds.
+    """
 
     def __init__(
-        self, assistant: Assistant, understand: Understand, policy: Policy, social: SocialPolicy, seed: int = 7
+        self,
+        assistant: Assistant,
+        understand: Understand,
+        policy: Policy,
+        social: SocialPolicy,
+        seed: int = 7,
+        space: ActionSpace | None = None,
     ) -> None:
         self.assistant = assistant
         self.ontology = assistant.ontology
         self.understand = understand
         self.policy = policy
         self.social = social
-        self.space = ActionSpace(assistant.ontology)
+        self.space = space or ActionSpace(assistant.ontology)
         self.realiser = Realiser(assistant)
         self.seed = seed
 
     async def respond(self, state: Conversation, message: UserMessage) -> Turn:
         """One turn: its events in order and the state after them; nothing is stored."""
         clock = _Stopwatch()
-        rng = turn_rng(self.seed, state.id, state.seq)
+        rng, policy = turn_rng(self.seed, state.id, state.seq), self.policy  # one version throughout the turn
         nlu = reinterpreted(await self._nlu(state, message), venue_known=bool(state.belief.venue[0] >= 0))
         clock.lap("nlu")
         heard = UserUttered(message.timestamp, message.text, message.message_id or "", message.channel, nlu)
@@ -57,7 +68,7 @@ class Engine:
         state = turn.state
         clock.lap("track")
         social = self.social.decide(state, nlu)
-        decision, system = self._decide(state, social, message.timestamp, rng)
+        decision, system = self._decide(policy, state, social, message.timestamp, rng)
         clock.lap("policy")
         effects = self._effects(decision, system, state, message.timestamp, rng)
         replies = self._say(social, system, state, nlu, effects, rng)
@@ -73,17 +84,23 @@ class Engine:
         return await self.understand(message.text, previous if previous.kind != "none" else None)
 
     def _decide(
-        self, state: Conversation, social: SocialDecision | None, timestamp: float, rng: np.random.Generator
+        self,
+        policy: Policy,
+        state: Conversation,
+        social: SocialDecision | None,
+        timestamp: float,
+        rng: np.random.Generator,
     ) -> tuple[Decision, SystemAct | None]:
         if social is not None:
             system = SystemAct("bye") if social.action == "bye" else None
             return Decision(social.action, self.social.name), system
         masks = self.space.masks(state.belief)
-        output = self.policy.act(state.belief, masks, rng)
+        output = policy.act(state.belief, masks, rng)
+        who, version = decider(policy, output)
         decision = Decision(
             action=self.space.names[int(output.actions[0])],
-            policy=self.policy.name,
-            version=self.policy.version,
+            policy=who,
+            version=version,
             values=tuple(float(value) for value in output.values[0]),
             mask=tuple(bool(allowed) for allowed in masks[0]),
             propensity=float(output.propensity[0]),

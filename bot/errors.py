@@ -29,6 +29,8 @@ def explain(error: Exception) -> str | None:
         "ErrorModelError",
         "EncoderError",
         "CorpusError",
+        "FittedUserError",
+        "LearnedUserError",
         "StoreUnavailable",
         "StoreVersionError",
         "NLUError",

@@ -19,6 +19,7 @@ class Metrics:
         self._turns = Counter("rejoinder_turns", "Turns answered.", ["channel"], registry=self.registry)
         self._duplicates = Counter("rejoinder_duplicates", "Answers repeated from the store.", registry=self.registry)
         self._errors = Counter("rejoinder_errors", "Turns not answered, by kind.", ["kind"], registry=self.registry)
+        self._decisions = Counter("rejoinder_decisions", "Turns, by who decided.", ["policy"], registry=self.registry)
         self._feedback = Counter("rejoinder_feedback", "Thumbs given.", ["value"], registry=self.registry)
         seconds = Histogram(
             "rejoinder_stage_seconds",
@@ -42,6 +43,10 @@ class Metrics:
         for stage, milliseconds in timings_ms.items():
             if stage in self._seconds:
                 self._seconds[stage].observe(milliseconds / 1000)
+
+    def decision(self, policy: str) -> None:
+        """A turn was decided by ``policy``, or by the layer of a stack that it names (``stack/rules``)."""
+        self._decisions.labels(policy).inc()
 
     def duplicate(self) -> None:
         """A message id was sent again."""

@@ -54,7 +54,7 @@ def create_app(
     *,
     parse: Parse,
     title: str = "Rejoinder",
-    model: str = "",
+    model: str | Callable[[], str] = "",
     version: str = "",
     actions: Sequence[str] = (),
 ) -> Starlette:
@@ -66,18 +66,18 @@ def create_app(
         tokens: signs the widget's conversations, by default with ``settings.secret_file``.
         parse: NLU of one text, for ``/model/parse``.
         title: of the assistant.
-        model: name of what is being served, by default the title.
+        model: name of what is being served, by default the title; a function where it may change.
         version: of this program, by default the installed one's.
         actions: names of the entries of ``Decision.values``, for the inspector.
 
     Raises:
         SecretError: the secret file can't be used.
     """
-    model, version = model or title, version or installed_version()
+    version, named = version or installed_version(), model if callable(model) else lambda: model or title
     access, turns = Access(settings, tokens or _tokens(settings)), Turns(conversations, settings)
     routes = [
         *_channels(RestChannel(turns, access), WidgetChannel(turns, access)),
-        *_operations(Status(conversations, access, parse, title, model, version)),
+        *_operations(Status(conversations, access, parse, title, named, version)),
         *_inspector(Inspector(conversations, access, actions)),
         *_pages(Pages()),
     ]

@@ -1,137 +1,178 @@
-"""Deep Q-learning with double targets, a dueling network, n-step returns and action masks.
+"""Deep Q-learning with action masks, and the extensions of it that are worth having; all of them combine.
 
 Mnih et al. 2015; double: van Hasselt et al. 2016; dueling: Wang et al. 2016; n-step: Sutton 1988 as in Hessel et al.
-2018; the replay begins with a rule policy's dialogues ("spiking", Lipton et al. 2018).
+2018; prioritised replay: Schaul et al. 2016; noisy layers: Fortunato et al. 2018; bootstrapped heads: Osband et al.
+2016; quantiles: Dabney et al. 2018. The replay begins with a rule policy's dialogues ("spiking", Lipton et al. 2018).
 """
 
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from memory.belief import BeliefState
-from memory.ontology import BoolArray, IntArray
+from memory.ontology import BoolArray
 from memory.turn import FloatArray
+from policies.dqn_config import DQNConfig
 from policies.featurizer import Featurizer
-from policies.networks import DuelingNetwork
-from policies.policy import PolicyOutput, greedy_output, random_actions
+from policies.losses import huber, large_margin, quantile_huber
+from policies.masked import check_finite
+from policies.networks import DuelingNetwork, HeadedNetwork
+from policies.noisy import resample
+from policies.policy import PolicyOutput, greedy_output
 from policies.replay import Batch
+from policies.resume import State, pack_rng, part, prefixed, restore_rng
+
+__all__ = ["DQN", "DQNConfig", "NetworkPolicy", "default_network", "load_weights", "network_values"]
 
 
-@dataclass(frozen=True, slots=True)
-class DQNConfig:
-    """Everything a run depends on; two runs with equal settings give equal weights on one machine.
-
-    ``steps`` of ``num_envs`` parallel environments, the first ``spike_steps`` of them acted by the teacher, then
-    ``pretrain_updates`` gradient steps that imitate it with ``margin`` (0: only learn from it), from then on
-    ``updates_per_step`` each step. ``reward_scale`` multiplies rewards inside the learner. ``epsilon`` falls linearly
-    from ``epsilon_start`` to ``epsilon_end`` over the first ``epsilon_fraction`` of the steps after spiking, the
-    learning rate linearly to ``learning_rate_end``. ``tau`` moves the target network at each update. The greedy
-    policy is evaluated every ``evaluate_every`` steps. ``threads``: torch's; more than 1 does not pay at this size.
-    """
-
-    steps: int = 3600
-    num_envs: int = 128
-    spike_steps: int = 250
-    pretrain_updates: int = 1000
-    margin: float = 0.05
-    updates_per_step: int = 3
-    batch_size: int = 256
-    capacity: int = 150_000
-    hidden: tuple[int, ...] = (192, 96)
-    dueling: bool = True
-    double: bool = True
-    n_step: int = 2
-    gamma: float = 0.99
-    reward_scale: float = 0.05
-    learning_rate: float = 5e-4
-    learning_rate_end: float = 2e-5
-    tau: float = 0.01
-    gradient_clip: float = 10.0
-    epsilon_start: float = 0.05
-    epsilon_end: float = 0.01
-    epsilon_fraction: float = 0.6
-    evaluate_every: int = 250
-    seed: int = 0
-    threads: int = 1
-
-    def progress(self, step: int) -> float:
-        """0 at the end of spiking, 1 at the end of training."""
-        return min(max((step - self.spike_steps) / max(self.steps - self.spike_steps, 1), 0.0), 1.0)
-
-    def epsilon(self, step: int) -> float:
-        """Probability of a random allowed action at ``step``."""
-        done = min(self.progress(step) / self.epsilon_fraction, 1.0)
-        return self.epsilon_start + done * (self.epsilon_end - self.epsilon_start)
+def default_network(inputs: int, actions: int, config: DQNConfig) -> HeadedNetwork:
+    """A dueling network on the whole feature vector."""
+    noise = config.noisy_sigma if config.noisy else None
+    return DuelingNetwork(
+        inputs, actions, config.hidden, config.dueling, heads=config.heads, quantiles=config.quantiles, noisy=noise
+    )
 
 
 class DQN:
-    """The learner: online and target network, optimiser, one update at a time."""
+    """The learner: online and target network, optimiser, one update at a time.
 
-    def __init__(self, inputs: int, actions: int, config: DQNConfig) -> None:
+    ``figures`` are those of the latest update: ``loss``, ``gradient_norm`` before clipping, ``value`` the mean worth
+    of the batch's actions and ``td_error`` its mean absolute temporal-difference error, both in scaled reward.
+    """
+
+    def __init__(
+        self, inputs: int, actions: int, config: DQNConfig, make_network: Callable[[], HeadedNetwork] | None = None
+    ) -> None:
         self.config = config
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            self.network = DuelingNetwork(inputs, actions, config.hidden, config.dueling)
+            self.network = (make_network or (lambda: default_network(inputs, actions, config)))()
         self.target = copy.deepcopy(self.network).requires_grad_(False)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate, fused=True)
+        self.noise = np.random.default_rng([config.seed, 1])
         self.updates = 0
+        self.figures: dict[str, float] = {}
+        self.errors: FloatArray = np.zeros(0, dtype=np.float32)
 
+    @torch.no_grad()
     def values(self, features: FloatArray) -> FloatArray:
-        """(B, A) action values, in scaled reward."""
-        return network_values(self.network, features)
-
-    def explore(self, features: FloatArray, masks: BoolArray, epsilon: float, rng: np.random.Generator) -> IntArray:
-        """(B,) the best allowed action, or with probability ``epsilon`` any allowed one."""
-        greedy = greedy_output(self.values(features), masks).actions
-        roll = rng.random(len(masks)) < epsilon
-        return np.where(roll, random_actions(masks, rng), greedy).astype(np.int32)
+        """(B, K, A) what each head thinks of each action, in scaled reward, under fresh noise if layers are noisy."""
+        resample(self.network, self.noise)
+        values: FloatArray = self.network.heads(torch.from_numpy(features)).mean(dim=3).numpy()
+        return values
 
     def update(self, batch: Batch, progress: float = 0.0, margin: float = 0.0) -> float:
-        """One gradient step; returns the loss. FloatingPointError when it is not finite.
+        """One gradient step; returns the loss and leaves the batch's errors (M,) in ``errors``.
 
-        Huber loss to the targets; with a ``margin`` also the large-margin loss of Hester et al. 2018, which puts the
-        batch's actions (then the teacher's) that far above all others.
+        Huber or quantile Huber loss to the targets, per head where a head learns from the transition, weighted by the
+        batch's importance weights; with a ``margin`` also the large-margin loss, which puts the batch's actions (then
+        the teacher's) that far above all others. FloatingPointError when loss or gradients are not finite; the
+        weights are then still those of before.
         """
         c = self.config
         for group in self.optimizer.param_groups:
             group["lr"] = c.learning_rate + progress * (c.learning_rate_end - c.learning_rate)
-        values = self.network(torch.from_numpy(batch.features))
-        actions = torch.from_numpy(batch.actions.astype(np.int64))[:, None]
-        chosen = values.gather(1, actions)
-        loss = nn.functional.smooth_l1_loss(chosen[:, 0], self.targets(batch))
+        targets = self.targets(batch)
+        resample(self.network, self.noise)
+        values = self.network.heads(torch.from_numpy(batch.features))
+        actions = torch.from_numpy(batch.actions.astype(np.int64))[:, None, None].expand(-1, c.heads, 1)
+        chosen = values.gather(2, actions[..., None].expand(-1, -1, 1, c.quantiles))[:, :, 0]
+        losses = (huber if c.quantiles == 1 else quantile_huber)(chosen, targets)
+        if batch.heads is not None:
+            losses = losses * torch.from_numpy(batch.heads)
+        losses = losses.mean(dim=1) if c.heads > 1 else losses[:, 0]
+        loss = (losses if batch.weights is None else losses * torch.from_numpy(batch.weights)).mean()
         if margin:
-            raised = values + margin * torch.ones_like(values).scatter_(1, actions, 0.0)
-            loss = loss + (raised.amax(dim=1) - chosen[:, 0]).mean()
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"the loss is {loss.item()} at update {self.updates}: a reward or feature is bad")
-        self.optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.network.parameters(), c.gradient_clip)
-        self.optimizer.step()
-        self._follow()
-        self.updates += 1
-        return float(loss.item())
+            loss = loss + large_margin(values.mean(dim=3), chosen.mean(dim=2), actions, margin)
+        self._descend(loss)
+        self._measure(loss, chosen.detach(), targets)
+        return self.figures["loss"]
 
     @torch.no_grad()
     def targets(self, batch: Batch) -> torch.Tensor:
-        """(M,) n-step targets R + gamma^k Q_target(s', argmax_a Q(s', a)), the argmax over allowed actions only."""
+        """(M, K, N) n-step targets R + gamma^k Z_target(s', argmax_a Q(s', a)), the argmax over allowed actions only.
+
+        Each head has targets of its own, made of the N quantiles of the target network's same head.
+        """
         following = torch.from_numpy(batch.next_features)
-        allowed = torch.from_numpy(batch.next_masks)
-        worth = self.target(following)
-        chooser = self.network(following) if self.config.double else worth
-        best = chooser.masked_fill(~allowed, -torch.inf).argmax(dim=1, keepdim=True)
-        target = worth.gather(1, best)[:, 0]
-        targets: torch.Tensor = torch.from_numpy(batch.returns) + torch.from_numpy(batch.discounts) * target
+        allowed = torch.from_numpy(batch.next_masks)[:, None]
+        resample(self.target, self.noise)
+        worth = self.target.heads(following)
+        chooser = worth
+        if self.config.double:
+            resample(self.network, self.noise)
+            chooser = self.network.heads(following)
+        best = chooser.mean(dim=3).masked_fill(~allowed, -torch.inf).argmax(dim=2)
+        target = worth.gather(2, best[..., None, None].expand(-1, -1, 1, worth.shape[3]))[:, :, 0]
+        targets: torch.Tensor = _column(batch.returns) + _column(batch.discounts) * target
         return targets
+
+    def state(self) -> State:
+        """Both networks, the optimiser's moments, the noise generator and the number of updates."""
+        moments = {
+            f"{index}/{name}": tensor.numpy().copy()
+            for index, slots in self.optimizer.state_dict()["state"].items()
+            for name, tensor in slots.items()
+        }
+        return {
+            **prefixed("network", _tensors(self.network)),
+            **prefixed("target", _tensors(self.target)),
+            **prefixed("optimizer", moments),
+            "noise": pack_rng(self.noise),
+            "updates": np.array(self.updates),
+        }
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """See ``Resumable``."""
+        load_weights(self.network, part("network", state))
+        load_weights(self.target, part("target", state))
+        moments: dict[int, dict[str, torch.Tensor]] = {}
+        for key, array in part("optimizer", state).items():
+            index, name = key.split("/")
+            moments.setdefault(int(index), {})[name] = torch.from_numpy(array.copy())
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
+        restore_rng(self.noise, state["noise"])
+        self.updates = int(state["updates"])
+
+    def _descend(self, loss: torch.Tensor) -> None:
+        check_finite(self.updates, loss=loss.detach())
+        self.optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip)
+        check_finite(self.updates, gradients=norm)
+        self.figures = {"loss": float(loss.item()), "gradient_norm": float(norm.item())}
+        self.optimizer.step()
+        self._follow()
+        self.updates += 1
+
+    def _measure(self, loss: torch.Tensor, chosen: torch.Tensor, targets: torch.Tensor) -> None:
+        means = chosen.mean(dim=2)
+        self.errors = (targets.mean(dim=2) - means).abs().mean(dim=1).numpy()
+        self.figures |= {"value": float(means.mean()), "td_error": float(self.errors.mean())}
 
     @torch.no_grad()
     def _follow(self) -> None:
         torch._foreach_lerp_(list(self.target.parameters()), list(self.network.parameters()), self.config.tau)
+
+
+def _column(array: FloatArray) -> torch.Tensor:
+    return torch.from_numpy(array)[:, None, None]
+
+
+def _tensors(network: nn.Module) -> State:
+    return {name: tensor.detach().numpy().copy() for name, tensor in network.state_dict().items()}
+
+
+def load_weights(network: nn.Module, state: Mapping[str, NDArray[Any]]) -> None:
+    """Put the arrays of ``state`` (by parameter name) into ``network``."""
+    network.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in state.items()})
 
 
 @torch.no_grad()

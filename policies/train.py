@@ -1,23 +1,41 @@
-"""The training loop: act in a vector environment, remember, learn, evaluate, keep the best."""
+"""The training loop: act in a vector environment, remember, learn, evaluate, keep the best; resumable at any step."""
 
 from __future__ import annotations
 
-import copy
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from memory.ontology import BoolArray, IntArray
 from memory.turn import FloatArray
-from policies.dqn import DQN, DQNConfig
-from policies.replay import NStepReplay
+from policies.curves import plot_learning_curve, plot_learning_curves
+from policies.dqn import DQN
+from policies.dqn_config import DQNConfig
+from policies.exploration import EpsilonGreedy, Schedule
+from policies.masked import check_finite
+from policies.record import Evaluate, Progress, Record, TrainingResult
+from policies.resume import (
+    Checkpoints,
+    Resumable,
+    ResumeError,
+    State,
+    pack_json,
+    pack_rng,
+    part,
+    prefixed,
+    restore_rng,
+    unpack_json,
+)
+
+__all__ = [
+    "DQNTraining", "Evaluate", "Progress", "TrainingEnv", "TrainingResult", "plot_learning_curve",
+    "plot_learning_curves", "train_dqn",
+]  # fmt: skip
 
 
 class TrainingEnv(Protocol):
@@ -38,21 +56,125 @@ class TrainingEnv(Protocol):
         ...
 
 
-Evaluate = Callable[[nn.Module], Mapping[str, float]]
-"""Plays a network greedily; must contain ``reward``, by which the best network is chosen."""
-
-Progress = Callable[[int, int, Mapping[str, float]], None]
-"""Called with (step, steps, metrics of the latest evaluation)."""
+Teacher = Callable[[], IntArray]
+"""The environments' actions now, as whoever is imitated would choose them."""
 
 
-@dataclass
-class TrainingResult:
-    """The best network by mean evaluation reward, its evaluation, and all of them in order."""
+class DQNTraining:
+    """A training in progress: everything it depends on, and one environment step after another.
 
-    network: nn.Module
-    best: Mapping[str, float]
-    history: list[dict[str, float]] = field(default_factory=list)
-    interrupted: bool = False
+    Deterministic for a configuration, an environment and a torch version. ``state`` after any step and ``load_state``
+    into a training newly made with the same arguments go on to the same bits.
+    """
+
+    def __init__(
+        self, env: TrainingEnv, config: DQNConfig, evaluate: Evaluate, *, teacher: Teacher | None = None,
+        progress: Progress | None = None, metrics: Path | None = None, tensorboard: Path | None = None,
+    ) -> None:  # fmt: skip
+        torch.set_num_threads(config.threads)
+        self.env, self.config, self.teacher = env, config, teacher
+        self.rng = np.random.default_rng(config.seed)
+        self.bootstrap = np.random.default_rng([config.seed, 2])
+        self.features, _ = env.reset(seed=config.seed)
+        self.masks = env.action_masks()
+        self.began = np.ones(env.num_envs, dtype=np.bool_)
+        inputs, actions = self.features.shape[1], self.masks.shape[1]
+        self.learner = DQN(inputs, actions, config)
+        self.replay = config.replay(inputs, actions)
+        self.explorer = config.explorer()
+        self.record = Record(self.learner.network, evaluate, config.steps, progress, metrics, tensorboard)
+        self.sums: dict[str, float] = {}
+        self.step = 0
+
+    def advance(self) -> None:
+        """One step of all environments, and the updates and the evaluation that are due after it."""
+        c, step = self.config, self.step
+        actions = self._actions()
+        following, reward, terminated, truncated, _ = self.env.step(actions)
+        check_finite(self.learner.updates, rewards=reward, features=following)
+        done = terminated | truncated
+        heads = None
+        if c.heads > 1:
+            heads = self.bootstrap.random((self.env.num_envs, c.heads)) < c.head_probability
+        scaled = np.float32(c.reward_scale) * reward
+        self.replay.add(self.features, self.masks, actions, scaled, done, heads)
+        self.features, self.masks, self.began = following, self.env.action_masks(), done
+        if step == c.first_update:
+            for _ in range(c.pretrain_updates):
+                self._update(0.0, c.margin if self.teacher is not None else 0.0)
+            self.sums.clear()
+        for _ in range(c.updates_per_step if step >= c.first_update else 0):
+            self._update(c.progress(step))
+        self.step += 1
+        if step >= c.spike_steps and self.step % c.evaluate_every == 0:
+            self.evaluate()
+
+    def evaluate(self) -> None:
+        """Evaluate and write down the network as it is, with the means of the updates' figures since the last time."""
+        count = max(self.sums.get("updates", 0.0), 1.0)
+        names = ("loss", "gradient_norm", "value", "td_error")
+        learned = {name: self.sums.get(name, 0.0) / count for name in names}
+        self.sums.clear()
+        self.record.take(self.step, {**learned, **self.explorer.figures(self.config.progress(self.step))})
+
+    def run(self, checkpoints: Checkpoints | None = None) -> TrainingResult:
+        """All steps that are left, written down whenever ``checkpoints`` says so; Ctrl-C returns the best so far."""
+        try:
+            while self.step < self.config.steps:
+                self.advance()
+                if checkpoints is not None and checkpoints.due(self.step):
+                    checkpoints.save(self.step, asdict(self.config), self.state())
+        except KeyboardInterrupt:
+            self.record.result.interrupted = True
+        if not self.record.result.history:
+            self.evaluate()
+        self.record.close()
+        return self.record.result
+
+    def state(self) -> State:
+        """Everything that decides what happens next; ResumeError when the environment can't tell its state."""
+        return {
+            **prefixed("env", _resumable(self.env).state()),
+            **prefixed("learner", self.learner.state()),
+            **prefixed("replay", self.replay.state()),
+            **prefixed("explorer", self.explorer.state()),
+            **prefixed("record", self.record.state()),
+            "rng": pack_rng(self.rng),
+            "bootstrap": pack_rng(self.bootstrap),
+            "features": self.features.copy(),
+            "masks": self.masks.copy(),
+            "began": self.began.copy(),
+            "sums": pack_json(self.sums),
+            "step": np.array(self.step),
+        }
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Continue where ``state`` was taken; ResumeError when it does not fit this environment and configuration."""
+        try:
+            _resumable(self.env).load_state(part("env", state))
+            for name in ("learner", "replay", "explorer", "record"):
+                getattr(self, name).load_state(part(name, state))
+            restore_rng(self.rng, state["rng"])
+            restore_rng(self.bootstrap, state["bootstrap"])
+            self.features, self.masks, self.began = (state[name].copy() for name in ("features", "masks", "began"))
+            self.sums, self.step = unpack_json(state["sums"]), int(state["step"])
+        except (KeyError, IndexError, RuntimeError) as error:
+            raise ResumeError(f"the checkpoint does not fit this training ({error}): train without resuming") from None
+
+    def _actions(self) -> IntArray:
+        spiking = self.step < self.config.spike_steps
+        if spiking and self.teacher is not None:
+            return self.teacher()
+        explorer = _RANDOM if spiking else self.explorer
+        values = self.learner.values(self.features)
+        return explorer.act(values, self.masks, self.config.progress(self.step), self.rng, self.began).actions
+
+    def _update(self, progress: float, margin: float = 0.0) -> None:
+        batch = self.replay.sample(self.config.batch_size, self.rng, progress)
+        self.learner.update(batch, progress, margin)
+        self.replay.reprioritise(batch, self.learner.errors)
+        for name, value in (*self.learner.figures.items(), ("updates", 1.0)):
+            self.sums[name] = self.sums.get(name, 0.0) + value
 
 
 def train_dqn(
@@ -60,91 +182,41 @@ def train_dqn(
     config: DQNConfig,
     evaluate: Evaluate,
     *,
-    teacher: Callable[[], IntArray] | None = None,
+    teacher: Teacher | None = None,
     progress: Progress | None = None,
     metrics: Path | None = None,
+    tensorboard: Path | None = None,
+    checkpoints: Checkpoints | None = None,
+    resume: bool = False,
 ) -> TrainingResult:
-    """Train from scratch; deterministic for a configuration, an environment and a torch version.
+    """Train from scratch, or with ``resume`` from the last of the ``checkpoints`` if there is one.
 
     ``teacher`` gives the environments' actions during spiking (default: random allowed ones). Truncation counts as an
-    end, so values are those of the game with its turn limit. Each evaluation is
-    appended to ``metrics`` as a JSON line and reported to ``progress``. Ctrl-C ends training early and returns the
-    best network so far.
+    end, so values are those of the game with its turn limit. Each evaluation is appended to ``metrics`` as a JSON
+    line, written to the folder ``tensorboard`` and reported to ``progress``. Ctrl-C ends training early and returns
+    the best network so far. ``checkpoints`` stay after the last step: clear them when the result is safe.
+    FloatingPointError, naming what and at which update, as soon as a number is not finite; ResumeError for a
+    checkpoint that does not belong to this training.
     """
-    torch.set_num_threads(config.threads)
-    rng, scale = np.random.default_rng(config.seed), np.float32(config.reward_scale)
-    features, _ = env.reset(seed=config.seed)
-    masks = env.action_masks()
-    learner = DQN(features.shape[1], masks.shape[1], config)
-    replay = NStepReplay(config.capacity, env.num_envs, features.shape[1], masks.shape[1], config.n_step, config.gamma)
-    record = _Record(learner, evaluate, progress, metrics)
-    try:
-        for step in range(config.steps):
-            spiking = step < config.spike_steps
-            if spiking and teacher is not None:
-                actions = teacher()
-            else:
-                actions = learner.explore(features, masks, 1.0 if spiking else config.epsilon(step), rng)
-            following, reward, terminated, truncated, _ = env.step(actions)
-            replay.add(features, masks, actions, scale * reward, terminated | truncated)
-            features, masks = following, env.action_masks()
-            if step == _first_update(config):
-                margin = config.margin if teacher is not None else 0.0
-                for _ in range(config.pretrain_updates):
-                    learner.update(replay.sample(config.batch_size, rng), 0.0, margin)
-            for _ in range(config.updates_per_step if step >= _first_update(config) else 0):
-                record.losses.append(learner.update(replay.sample(config.batch_size, rng), config.progress(step)))
-            if not spiking and (step + 1) % config.evaluate_every == 0:
-                record.take(step + 1)
-    except KeyboardInterrupt:
-        record.result.interrupted = True
-    if not record.result.history:
-        record.take(config.steps)
-    return record.result
+    training = DQNTraining(
+        env, config, evaluate, teacher=teacher, progress=progress, metrics=metrics, tensorboard=tensorboard
+    )
+    if checkpoints is not None:
+        _resumable(env)
+        state = checkpoints.load(asdict(config)) if resume else None
+        if state is not None:
+            training.load_state(state)
+        else:
+            checkpoints.clear()
+    return training.run(checkpoints)
 
 
-def _first_update(config: DQNConfig) -> int:
-    """The environment step after which learning begins: spiking is over and the replay can be sampled."""
-    return max(config.spike_steps, config.n_step + 1)
+_RANDOM = EpsilonGreedy(Schedule(1.0, 1.0))
 
 
-class _Record:
-    """Evaluations so far and the best network among them."""
-
-    def __init__(self, learner: DQN, evaluate: Evaluate, progress: Progress | None, metrics: Path | None) -> None:
-        self._learner, self._evaluate, self._progress, self._metrics = learner, evaluate, progress, metrics
-        self.losses: list[float] = []
-        self.result = TrainingResult(copy.deepcopy(learner.network), {"reward": -np.inf})
-        if metrics is not None:
-            metrics.parent.mkdir(parents=True, exist_ok=True)
-            metrics.write_text("", encoding="utf-8")
-
-    def take(self, step: int) -> None:
-        """Evaluate the present network and keep it if none was better."""
-        loss = float(np.mean(self.losses)) if self.losses else 0.0
-        config = self._learner.config
-        row = {"step": float(step), "loss": loss, "epsilon": config.epsilon(step)}
-        row.update({name: float(value) for name, value in self._evaluate(self._learner.network).items()})
-        self.losses.clear()
-        self.result.history.append(row)
-        if row["reward"] >= self.result.best["reward"]:
-            self.result.best = row
-            self.result.network = copy.deepcopy(self._learner.network)
-        if self._metrics is not None:
-            with self._metrics.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
-        if self._progress is not None:
-            self._progress(step, config.steps, row)
-
-
-def plot_learning_curve(history: list[dict[str, float]], path: Path, baseline: float | None = None) -> None:
-    """Draw evaluation reward over steps as PNG, with the rule policy's reward as a line."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6, 3.5), layout="constrained")
-    axes = figure.add_subplot(xlabel="environment steps", ylabel="mean reward")
-    axes.plot([row["step"] for row in history], [row["reward"] for row in history], label="learned policy")
-    if baseline is not None:
-        axes.axhline(baseline, linestyle="--", color="grey", label="rule policy")
-    axes.legend()
-    figure.savefig(path, dpi=120)
+def _resumable(env: TrainingEnv) -> Resumable:
+    if not isinstance(env, Resumable):
+        raise ResumeError(
+            f"{type(env).__name__} has no state() and load_state(): it can't be resumed, so train without checkpoints"
+        )
+    return env

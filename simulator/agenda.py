@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -32,9 +33,8 @@ class UserState:
     ``pending`` (B, S) and ``open_pending`` (B, O): not yet said; ``order`` (B, S) who comes first; ``unfilled``
     (B, R) requests without an answer for ``venue`` (B,), the accepted entity; ``refused`` (B,) the entity of which
     the user wanted an alternative; ``offered_once``, ``declined`` ("no, nothing else"), ``hung_up`` (B,);
-    ``goodbyes`` (B,) said so far; ``booked`` (B,)
-    NOT_BOOKED, BOOKED or MISBOOKED; ``patience``/``max_patience`` (B,); ``personality`` (B, P); ``last`` (B, 4) the
-    previous system act.
+    ``goodbyes`` (B,) said so far; ``turn`` (B,) user turns after the opening one; ``booked`` (B,) NOT_BOOKED, BOOKED
+    or MISBOOKED; ``patience``/``max_patience`` (B,); ``personality`` (B, P); ``last`` (B, 4) the previous system act.
     """
 
     pending: BoolArray
@@ -47,6 +47,7 @@ class UserState:
     declined: BoolArray
     hung_up: BoolArray
     goodbyes: IntArray
+    turn: IntArray
     booked: IntArray
     patience: FloatArray
     max_patience: FloatArray
@@ -70,13 +71,15 @@ class UserState:
         return cls(
             pending=no(slots), open_pending=no(opens), order=real(slots), unfilled=no(requests),
             venue=minus(), refused=minus(), offered_once=no(), declined=no(), hung_up=no(), goodbyes=minus(),
-            booked=minus(),
+            turn=minus(), booked=minus(),
             patience=real(), max_patience=real(), personality=real(len(PROBABILITIES)), last=minus(4),
         )  # fmt: skip
 
 
 class Agenda:
     """State, goals and vocabulary of B users; the reactions are in ``simulator.user_agenda``."""
+
+    remembered: ClassVar[tuple[str, ...]] = ("state", "goals", "random", "_draws")
 
     def __init__(
         self, ontology: Ontology, task: Task, seeds: Sequence[int], parameters: UserParameters | None = None
@@ -94,7 +97,8 @@ class Agenda:
         self._informs = slice(choices, choices + slots)
         self._opens = slice(choices + slots, choices + slots + opens)
         self._choices = choices + slots + opens
-        self._width = self._choices + 4
+        self._width = self._choices + (6 if self.parameters.habits else 4)
+        self._hazard = np.array(self.parameters.hazard or (0.0,), dtype=np.float32)
         self._draws: FloatArray = np.zeros((batch, self._width), dtype=np.float32)
         self.reset(np.arange(batch, dtype=np.int32))
 
@@ -110,7 +114,7 @@ class Agenda:
         s.unfilled[rows] = self.goals.requests[rows]
         s.venue[rows] = s.refused[rows] = -1
         s.offered_once[rows] = s.declined[rows] = s.hung_up[rows] = False
-        s.goodbyes[rows] = 0
+        s.goodbyes[rows] = s.turn[rows] = 0
         s.booked[rows] = NOT_BOOKED
         s.last[rows] = np.full((n, 4), -1, dtype=np.int32)
 
@@ -123,7 +127,7 @@ class Agenda:
         return chosen
 
     def _choice(self, which: int, rows: IntArray) -> FloatArray:
-        """(n,) one of four free uniforms."""
+        """(n,) one of four free uniforms; numbers 4 and 5 exist for users with habits only."""
         chosen: FloatArray = self._draws[rows, self._choices + which]
         return chosen
 
@@ -195,6 +199,9 @@ class Agenda:
         leave = self._coin("bye_when_done", done)
         self._leave(turn, done[leave])
         turn.flow[done, FLOW["thankyou"]] |= ~leave | self._coin("thank", done)
+        if self.parameters.habits:
+            thanks = done[leave & (self._choice(4, done) < self.parameters.thank_with_bye)]
+            turn.flow[thanks, FLOW["thankyou"]] = True
 
     def _leave(self, turn: UserTurn, rows: IntArray) -> None:
         """Say goodbye; who already did twice without being answered by one hangs up."""
@@ -223,6 +230,12 @@ class Agenda:
         s.patience -= repeated
         s.last[:] = act
         self._hang_up(turn, np.flatnonzero(s.patience < 1).astype(np.int32))
+
+    def _give_up(self, turn: UserTurn, rows: IntArray) -> None:
+        """Leave without what one came for, with the hazard of the turn."""
+        if self.parameters.habits:
+            chance = self._hazard[np.minimum(self.state.turn[rows], len(self._hazard) - 1)]
+            self._hang_up(turn, rows[self._choice(5, rows) < chance])
 
     def _drop_venue(self, rows: IntArray) -> None:
         self.state.venue[rows] = -1

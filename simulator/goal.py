@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -21,9 +21,9 @@ class Task:
 
     ``constraint_priors``: slot -> how often a user cares (a slot left out: 0.5). ``booking_prior``: how often a table
     is wanted (without effect when the ontology has no open slots). ``requestable``: the attributes people ask for
-    (None: all). ``request_counts``: weights of asking for 0, 1, 2, ... attributes. ``unsatisfiable``: how often the
-    first choice has a random value that perhaps no entity offers. ``open_values``: how many different values each
-    open slot takes.
+    (None: all). ``request_counts``: weights of asking for 0, 1, 2, ... attributes; ``request_weights``: how much
+    rather one attribute than another (empty: all alike; left out: 1). ``unsatisfiable``: how often the first choice
+    has a random value that perhaps no entity offers. ``open_values``: how many different values each open slot takes.
     """
 
     constraint_priors: Mapping[str, float]
@@ -32,6 +32,7 @@ class Task:
     request_counts: tuple[float, ...] = (0.25, 0.25, 0.25, 0.25)
     unsatisfiable: float = 0.1
     open_values: int = 8
+    request_weights: Mapping[str, float] = field(default_factory=dict)
 
     def check(self, ontology: Ontology) -> None:
         """Raise TaskError unless every name and number makes sense for ``ontology``."""
@@ -40,17 +41,21 @@ class Task:
                 raise TaskError(
                     f"constraint_priors names {slot!r}: the ontology's slots are {', '.join(ontology.slots)}"
                 )
-        for attribute in self.requestable or ():
-            if attribute not in ontology.request_index:
-                raise TaskError(
-                    f"requestable names {attribute!r}: the ontology's are {', '.join(ontology.requestable)}"
-                )
+        for name, attributes in (
+            ("requestable", self.requestable or ()),
+            ("request_weights", tuple(self.request_weights)),
+        ):
+            for attribute in attributes:
+                if attribute not in ontology.request_index:
+                    raise TaskError(f"{name} names {attribute!r}: the ontology's are {', '.join(ontology.requestable)}")
         priors = {**self.constraint_priors, "booking_prior": self.booking_prior, "unsatisfiable": self.unsatisfiable}
         for name, prior in priors.items():
             if not 0.0 <= prior <= 1.0:
                 raise TaskError(f"{name} is {prior}: give a probability between 0 and 1")
         if min(self.request_counts, default=0.0) < 0 or sum(self.request_counts) <= 0:
             raise TaskError(f"request_counts is {self.request_counts}: give weights that are not negative nor all 0")
+        if not all(weight > 0 for weight in self.request_weights.values()):
+            raise TaskError(f"request_weights is {dict(self.request_weights)}: give numbers above 0")
         if self.open_values < 2:
             raise TaskError(f"open_values is {self.open_values}: give at least 2")
 
@@ -87,6 +92,8 @@ class GoalSampler:
         self._askable = np.array([name in asked for name in ontology.requestable], dtype=np.bool_)
         weights = np.array(task.request_counts)
         self._counts = (np.cumsum(weights) / weights.sum()).astype(np.float32)
+        named = task.request_weights
+        self._weights = np.array([named.get(name, 1.0) for name in ontology.requestable]) if named else None
         self._slot_of_request = np.array([ontology.slot_index.get(name, -1) for name in ontology.requestable])
         self._widths = (1, len(ontology.slots), len(ontology.requestable), len(ontology.open_slots), 6)
         self.width = sum(self._widths)
@@ -125,7 +132,12 @@ class GoalSampler:
         return wanted
 
     def _requests(self, cares: BoolArray, keys: FloatArray, u: FloatArray) -> BoolArray:
-        """(n, R) the first few attributes in a random order, none that the user constrained."""
+        """(n, R) the first few attributes in a random order, none that the user constrained.
+
+        With weights the order is that of exponential waiting times (Efraimidis & Spirakis 2006), as probabilities.
+        """
+        if self._weights is not None:
+            keys = (-np.expm1(np.log1p(-keys) / self._weights)).astype(np.float32)
         count = np.searchsorted(self._counts, u, side="right").clip(max=len(self._counts) - 1)
         possible = np.broadcast_to(self._askable, keys.shape).copy()
         tied = self._slot_of_request >= 0

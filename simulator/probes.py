@@ -6,7 +6,7 @@ best mean return of an episode. The idea is that of probe environments (Andy Jon
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from memory.ontology import BoolArray, IntArray
 from memory.turn import FloatArray
+from policies.resume import State, pack_rng, restore_rng
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,16 @@ class ProbeEnv:
         done = early | (self._time >= self.probe.length)
         self._begin(done)
         return self._observe(), reward, done, np.zeros(self.num_envs, dtype=np.bool_), {}
+
+    def state(self) -> State:
+        """See ``policies.resume.Resumable``."""
+        arrays = {name: getattr(self, f"_{name}").copy() for name in ("time", "secret", "asked")}
+        return {**arrays, "rng": pack_rng(self._rng)}
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """See ``policies.resume.Resumable``."""
+        self._time, self._secret, self._asked = (state[name].copy() for name in ("time", "secret", "asked"))
+        restore_rng(self._rng, state["rng"])
 
     def _begin(self, rows: BoolArray) -> None:
         self._time[rows] = 0

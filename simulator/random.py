@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ class RowRandom:
     Equal seeds give equal streams whatever the batch size, so a dialogue of a vector environment is bit-equal to
     the same dialogue alone.
     """
+
+    remembered: ClassVar[tuple[str, ...]] = ("_key", "_next")
 
     def __init__(self, seeds: Sequence[int]) -> None:
         self._key = np.zeros(len(seeds), dtype=np.uint64)

@@ -9,7 +9,8 @@ ENVIRONMENTS = {
     "Dialogue-v0": ("simulator.env:DialogueEnv", "simulator.vector_env:DialogueVectorEnv"),
     "rejoinder/PyDial-v0": ("simulator.pydial.env:BenchmarkEnv", "simulator.pydial.env:BenchmarkVectorEnv"),
 }
-IDS = tuple(ENVIRONMENTS)
+IDS = ("rejoinder/Dialogue-v0", "Dialogue-v0")
+"""Names of the environment of an assistant; the others are benchmarks."""
 
 
 def register_environments() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -17,9 +17,9 @@ from simulator.goal import Task
 from simulator.noise import ErrorModel
 from simulator.random import RowRandom
 from simulator.reward import Reward
-from simulator.user_agenda import AgendaUsers
 from simulator.user_parameters import UserParameters
 from simulator.user_turn import Told, UserTurn
+from simulator.users.factory import AGENDA, build_users
 
 MAX_TURNS = 25
 
@@ -28,6 +28,7 @@ MAX_TURNS = 25
 class SimulationSettings:
     """What an experiment fixes: the task, the people, how badly they are heard, and the rules of the game.
 
+    ``user``: "agenda", or the folder of a learned user (``simulator.users``); ``users`` are the numbers of either.
     ``errors``: each dialogue draws one of these models. ``ends_on_bye``: the user's goodbye ends a dialogue at once
     (as in PyDial) instead of waiting for the system's answer.
     """
@@ -39,6 +40,7 @@ class SimulationSettings:
     max_turns: int = MAX_TURNS
     thresholds: MaskThresholds = field(default_factory=MaskThresholds)
     ends_on_bye: bool = False
+    user: str = AGENDA
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,13 @@ class DialogueSimulation:
     Rows never influence each other: equal seeds give equal dialogues whatever the batch.
     """
 
+    remembered: ClassVar[tuple[str, ...]] = ("users", "_noise_random", "model", "belief", "user_turn")
+
     def __init__(self, ontology: Ontology, settings: SimulationSettings, seeds: Sequence[int]) -> None:
         self.ontology = ontology
         self.settings = settings
         self.space = ActionSpace(ontology, settings.thresholds)
-        self.users = AgendaUsers(ontology, settings.task, seeds, settings.users)
+        self.users = build_users(ontology, settings.task, seeds, settings.users, settings.user)
         self._noise_random = RowRandom([_second(seed) for seed in seeds])
         self.channel = NoiseChannel(ontology, settings.errors, settings.task.open_values, self._noise_random)
         self.model: IntArray = np.zeros(len(seeds), dtype=np.int32)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -12,6 +15,7 @@ import numpy as np
 
 from memory.ontology import Ontology
 from policies.policy import Policy
+from policies.resume import Checkpoints
 from policies.rule import RulePolicy
 from simulator.evaluate import play
 from simulator.noise import ErrorModel
@@ -26,6 +30,9 @@ if TYPE_CHECKING:
 
 VALIDATION_SEED, TEST_SEED = 101, 202
 """Seeds of the dialogues that choose the best network, and of those that are reported."""
+
+CHECKPOINT_SECONDS = 30.0
+"""How much of a training a crash may cost."""
 
 TRAINING_RATES = (0.0, 0.15, 0.3)
 """Semantic error rates mixed into training beside the measured one, so that the policy stays robust."""
@@ -44,12 +51,15 @@ def train_policy(
     *,
     progress: Progress | None = None,
     dialogues: int = 500,
+    resume: bool = False,
 ) -> dict[str, Any]:
     """Train a DQN in ``settings`` and write it to ``directory``; returns the report.
 
     Files: ``policy.onnx`` + ``manifest.json`` (serving), ``weights.safetensors`` + ``checkpoint.json``,
-    ``metrics.jsonl`` and ``learning_curve.png``. The report compares rule and learned policy on the same
-    ``dialogues`` users (a seed never used in training) and names the wall time and step count.
+    ``metrics.jsonl``, ``tensorboard/`` and ``learning_curve.png``. Until they are all written ``resume/`` holds the
+    state of the training, renewed every 30 s; with ``resume`` it goes on from there, if there is one. An interrupted
+    training keeps it. The report compares rule and learned policy on the same ``dialogues`` users (a seed never used
+    in training) and names the wall time and step count.
     """
     from policies.checkpoint import save_checkpoint
     from policies.dqn import DQNConfig, NetworkPolicy
@@ -61,6 +71,10 @@ def train_policy(
     env = DialogueVectorEnv(config.num_envs, ontology, settings=settings)
     rule = RulePolicy(ontology, env.simulation.space)
 
+    checkpoints = Checkpoints(directory / "resume", every_seconds=CHECKPOINT_SECONDS, about=_about(ontology, settings))
+    if not resume:
+        shutil.rmtree(directory / "tensorboard", ignore_errors=True)
+
     def evaluate(network: nn.Module) -> Mapping[str, float]:
         return summarise(NetworkPolicy(network, env.featurizer), ontology, settings, dialogues, VALIDATION_SEED)
 
@@ -71,6 +85,9 @@ def train_policy(
         teacher=lambda: rule.choose(env.simulation.belief, env.action_masks()),
         progress=progress,
         metrics=directory / "metrics.jsonl",
+        tensorboard=directory / "tensorboard",
+        checkpoints=checkpoints,
+        resume=resume,
     )
     baseline = summarise(rule, ontology, settings, dialogues, VALIDATION_SEED)
     details = {"config": asdict(config), "best": dict(result.best), "rule": dict(baseline)}
@@ -81,6 +98,8 @@ def train_policy(
     )  # fmt: skip
     plot_learning_curve(result.history, directory / "learning_curve.png", baseline["reward"])
     learned = OnnxPolicy.load(directory, ontology)
+    if not result.interrupted:
+        checkpoints.clear()
     return {
         "rule": summarise(rule, ontology, settings, dialogues, TEST_SEED),
         "learned": summarise(learned, ontology, settings, dialogues, TEST_SEED),
@@ -89,6 +108,12 @@ def train_policy(
         "interrupted": result.interrupted,
         "version": learned.version,
     }
+
+
+def _about(ontology: Ontology, settings: SimulationSettings) -> dict[str, str]:
+    """What a resumed training must share with its beginning beside the learner's settings."""
+    described = json.dumps(asdict(settings), sort_keys=True, default=lambda array: array.tolist())
+    return {"ontology": ontology.fingerprint, "simulation": hashlib.sha256(described.encode()).hexdigest()[:16]}
 
 
 def summarise(

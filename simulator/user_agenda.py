@@ -25,15 +25,26 @@ class AgendaUsers(Agenda):
     def react(self, system: SystemTurn, told: Told) -> UserTurn:
         """The users' answers to one system turn each; ``state.hung_up`` tells who has left for good."""
         turn = UserTurn.empty(self.ontology, len(system.kind))
+        active = self._listen(turn, system)
+        self._react_to(active, turn, system, told)
+        return turn
+
+    def _listen(self, turn: UserTurn, system: SystemTurn) -> BoolArray:
+        """(B,) who goes on with the dialogue; the others hang up or say goodbye again."""
+        s = self.state
         self._draws = self.random.uniform(self._width)
+        s.turn += 1
         self._mind_repetition(turn, system)
-        active = ~self.state.hung_up & ~((self.state.goodbyes > 0) & (system.kind != KIND["bye"]))
-        self._leave(turn, np.flatnonzero(~active & ~self.state.hung_up).astype(np.int32))
+        self._give_up(turn, np.flatnonzero(~s.hung_up & ~self.fulfilled()).astype(np.int32))
+        active: BoolArray = ~s.hung_up & ~((s.goodbyes > 0) & (system.kind != KIND["bye"]))
+        self._leave(turn, np.flatnonzero(~active & ~s.hung_up).astype(np.int32))
+        return active
+
+    def _react_to(self, active: BoolArray, turn: UserTurn, system: SystemTurn, told: Told) -> None:
         for kind, reaction in _REACTIONS.items():
             rows = np.flatnonzero(active & (system.kind == KIND[kind])).astype(np.int32)
             if len(rows):
                 reaction(self, turn, rows, system, told)
-        return turn
 
     def fulfilled(self) -> BoolArray:
         """(B,) whether the goal is reached: a fitting venue, every request answered for it, the booking right."""
@@ -141,10 +152,14 @@ class AgendaUsers(Agenda):
         gone = self._coin("bye_after_none", rows)
         self._hang_up(turn, rows[gone])
         rows = rows[~gone]
+        self._give_way(turn, rows, system.slot[rows], self._coin("constraint_relax", rows))
+
+    def _give_way(self, turn: UserTurn, rows: IntArray, slot: IntArray, gives_in: BoolArray) -> None:
+        """Give the wish for ``slot`` (n,) up where one ``gives_in`` (n,) or has no second choice, else take that."""
         self._drop_venue(rows)
-        slot, goals = system.slot[rows], self.goals
+        goals = self.goals
         stuck = (goals.wanted[rows] == goals.fallback[rows]).all(axis=1)
-        relax = (slot >= 0) & (self._coin("constraint_relax", rows) | stuck)
+        relax = (slot >= 0) & (gives_in | stuck)
         gives_up = rows[relax]
         goals.wanted[gives_up, slot[relax]] = goals.fallback[gives_up, slot[relax]] = self.matcher.dontcare[slot[relax]]
         turn.flow[gives_up, FLOW["affirm"]] = True

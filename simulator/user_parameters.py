@@ -27,6 +27,9 @@ class UserParameters:
     a correction. ``thank``/``acknowledge``: only that, instead of going on. ``request_up_front``/``book_up_front``:
     already in the first turn. ``bye_when_done``: leave at once when all is done. ``patience``: how many exact
     repetitions by the system are tolerated (integers, both included).
+
+    Two habits that only fitted users have: ``thank_with_bye`` (one number for everybody), thanks with the goodbye;
+    ``hazard``: the probability of giving up unserved at the user's first, second, ... turn (the last one goes on).
     """
 
     inform_combination: Range = (0.6, 0.6)
@@ -53,6 +56,8 @@ class UserParameters:
     book_up_front: Range = (0.15, 0.15)
     bye_when_done: Range = (0.85, 0.85)
     patience: tuple[int, int] = (4, 5)
+    thank_with_bye: float = 0.0
+    hazard: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for name in PROBABILITIES:
@@ -61,6 +66,13 @@ class UserParameters:
                 raise ValueError(f"{name} is {(low, high)}: give 0 <= low <= high <= 1")
         if not 1 <= self.patience[0] <= self.patience[1]:
             raise ValueError(f"patience is {self.patience}: give 1 <= low <= high")
+        if not all(0.0 <= chance <= 1.0 for chance in (self.thank_with_bye, *self.hazard)):
+            raise ValueError(f"thank_with_bye {self.thank_with_bye} and hazard {self.hazard}: give numbers from 0 to 1")
+
+    @property
+    def habits(self) -> bool:
+        """Whether the choices that only fitted users have are made at all; others draw no numbers for them."""
+        return self.thank_with_bye > 0 or any(self.hazard)
 
     @classmethod
     def default(cls) -> UserParameters:
@@ -91,7 +103,8 @@ def _with(ranges: dict[str, Range]) -> UserParameters:
     return UserParameters(**settings)
 
 
-PROBABILITIES = tuple(field.name for field in fields(UserParameters) if field.name != "patience")
+_OTHERS = ("patience", "thank_with_bye", "hazard")
+PROBABILITIES = tuple(field.name for field in fields(UserParameters) if field.name not in _OTHERS)
 WIDTH = len(PROBABILITIES) + 1
 
 _SAMPLED: dict[str, Range] = {

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -15,9 +16,14 @@ from numpy.typing import NDArray
 from memory.ontology import BoolArray, IntArray, Ontology
 from memory.turn import FloatArray
 from policies.featurizer import Featurizer, build_featurizer
+from policies.resume import State
 from simulator.goal import Task
 from simulator.simulation import DialogueSimulation, SimulationSettings
 from simulator.small import small_ontology, small_task
+from simulator.snapshot import restore, snapshot
+
+if TYPE_CHECKING:
+    from simulator.pydial.env import BenchmarkVectorEnv
 
 Seeds = int | Sequence[int] | None
 
@@ -73,6 +79,7 @@ class DialogueVectorEnv(VectorEnv[FloatArray, IntArray, NDArray[Any]]):
     """
 
     metadata = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}
+    remembered: ClassVar[tuple[str, ...]] = ("simulation", "_masks", "_seeded")
 
     def __init__(
         self,
@@ -95,6 +102,15 @@ class DialogueVectorEnv(VectorEnv[FloatArray, IntArray, NDArray[Any]]):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._masks: BoolArray = self.simulation.masks()
+
+    @classmethod
+    def from_pydial(
+        cls, ontology: str | Path, table: str | Path, env: int = 1, *, num_envs: int = 1, view: str = "belief"
+    ) -> BenchmarkVectorEnv:
+        """``num_envs`` dialogues of the PyDial benchmark's environment 1-6 for any domain given as its two files."""
+        from simulator.pydial.env import BenchmarkVectorEnv
+
+        return BenchmarkVectorEnv(num_envs, world=(ontology, table), env=env, view=view)
 
     @property
     def action_names(self) -> tuple[str, ...]:
@@ -133,6 +149,14 @@ class DialogueVectorEnv(VectorEnv[FloatArray, IntArray, NDArray[Any]]):
         observations = self._observe()
         infos["action_mask"] = self.action_masks()
         return observations, outcome.reward, outcome.terminated, outcome.truncated, infos
+
+    def state(self) -> State:
+        """All dialogues, users and random streams as they are now, as named arrays (``policies.resume.Resumable``)."""
+        return snapshot(self)
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on exactly where ``state`` was taken; KeyError when it is that of another kind of environment."""
+        restore(self, state)
 
     def _final(self, done: BoolArray, fulfilled: BoolArray) -> dict[str, Any]:
         """Gymnasium's SAME_STEP infos about the dialogues that just ended."""

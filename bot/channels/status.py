@@ -29,7 +29,13 @@ class Status:
     """Everything that is not a conversation."""
 
     def __init__(
-        self, conversations: Conversations, access: Access, parse: Parse, title: str, model: str, version: str
+        self,
+        conversations: Conversations,
+        access: Access,
+        parse: Parse,
+        title: str,
+        model: Callable[[], str],
+        version: str,
     ) -> None:
         self._conversations = conversations
         self._access = access
@@ -43,7 +49,7 @@ class Status:
         problem = self._conversations.check()
         if problem is not None:
             raise Refusal(503, "NotReady", problem, retry_after=1)
-        return json_response({"status": "ok", "model": self._model})
+        return json_response({"status": "ok", "model": self._model()})
 
     async def metrics(self, request: Request) -> Response:
         """Prometheus' text format."""
@@ -55,7 +61,7 @@ class Status:
 
     async def status(self, request: Request) -> Response:
         """Which model is served."""
-        return json_response({"model_file": self._model, "model_id": self._model, "num_active_training_jobs": 0})
+        return json_response({"model_file": self._model(), "model_id": self._model(), "num_active_training_jobs": 0})
 
     async def parse(self, request: Request) -> Response:
         """NLU of ``{"text"}`` without a conversation; nothing is stored."""

@@ -12,7 +12,7 @@ import numpy as np
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bot.app import build_policy
+from bot.app import build_policy, mask_thresholds
 from bot.assistant import Assistant, load_assistant
 from bot.config import Config
 from bot.errors import CommandError
@@ -135,7 +135,9 @@ def act_level(
     policy: Policy, config: Config, assistant: Assistant, model: ErrorModel, dialogues: int, seeds: Sequence[int]
 ) -> dict[str, Any]:
     """Success, turns and reward with intervals of dialogues at act level; seeds are apart from training's."""
-    settings = SimulationSettings(task_of(assistant), errors=(model,), max_turns=config.training.max_turns)
+    settings = SimulationSettings(
+        task_of(assistant), errors=(model,), max_turns=config.training.max_turns, thresholds=mask_thresholds(policy)
+    )
     apart = [10_000 + seed for seed in seeds]
     return evaluate_policy(policy, assistant.ontology, settings, dialogues, apart)
 

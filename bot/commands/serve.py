@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bot.app import build, server_settings
+from bot.app import build, policy_watcher, server_settings
 from bot.config import Config
 from bot.server import create_app
 from bot.server import serve as run
@@ -18,16 +18,21 @@ def serve(config: Config) -> None:
     """Serve until SIGTERM or Ctrl-C; everything acknowledged is on disk when this returns."""
     sys.setswitchinterval(SWITCH_SECONDS)
     bot = build(config)
+    watcher = policy_watcher(bot)
     try:
+        if watcher is not None:
+            watcher.start()
         settings = server_settings(config)
         app = create_app(
             bot.conversations,
             settings,
             parse=bot.parse,
             title=bot.assistant.name.capitalize(),
-            model=f"{bot.assistant.name} {bot.engine.policy.name} {bot.engine.policy.version}",
+            model=lambda: f"{bot.assistant.name} {bot.engine.policy.name} {bot.engine.policy.version}",
             actions=bot.engine.space.names,
         )
         run(app, settings)
     finally:
+        if watcher is not None:
+            watcher.close()
         bot.close()

@@ -13,13 +13,19 @@ from bot.assistant import Assistant, load_assistant
 from bot.config import Config
 from bot.errors import CommandError
 from bot.report import console, print_json, print_table
-from bot.task import error_model, task_of
+from bot.task import error_model
+from bot.users import practice_users
 
 PARTS = ("all", "nlu", "policy")
 
 
-def train(what: str, config: Config, *, steps: int | None, if_missing: bool = False, as_json: bool) -> None:
-    """Train ``what`` (all, nlu or policy) and report; with ``if_missing`` only when no usable model is there."""
+def train(
+    what: str, config: Config, *, steps: int | None, if_missing: bool = False, resume: bool = False, as_json: bool
+) -> None:
+    """Train ``what`` (all, nlu or policy) and report; with ``if_missing`` only when no usable model is there.
+
+    ``resume``: the policy's training goes on from where an earlier one with the same settings was cut off.
+    """
     if what not in PARTS:
         raise CommandError(f"can't train {what!r}: say one of {', '.join(PARTS)}")
     if if_missing and _usable(config):
@@ -34,7 +40,7 @@ def train(what: str, config: Config, *, steps: int | None, if_missing: bool = Fa
     if what in ("all", "nlu"):
         report["nlu"] = _train_nlu(config, assistant, quiet=as_json)
     if what in ("all", "policy"):
-        report["policy"] = _train_policy(config, assistant, steps or config.training.steps, quiet=as_json)
+        report["policy"] = _train_policy(config, assistant, steps or config.training.steps, resume, quiet=as_json)
     report["seconds"] = round(time.perf_counter() - started, 1)
     if as_json:
         print_json(report)
@@ -71,13 +77,13 @@ def _train_nlu(config: Config, assistant: Assistant, *, quiet: bool) -> dict[str
         )
 
 
-def _train_policy(config: Config, assistant: Assistant, steps: int, *, quiet: bool) -> dict[str, Any]:
+def _train_policy(config: Config, assistant: Assistant, steps: int, resume: bool, *, quiet: bool) -> dict[str, Any]:
     from policies.dqn import DQNConfig
-    from simulator.simulation import SimulationSettings
+    from policies.resume import ResumeError
     from simulator.training import mixed_errors, train_policy
 
     errors = mixed_errors(error_model(config), config.training.error_rates)
-    settings = SimulationSettings(task_of(assistant), errors=errors, max_turns=config.training.max_turns)
+    settings = practice_users(config, assistant).settings(errors, config.training.max_turns)
     learner = DQNConfig(steps=steps, num_envs=config.training.num_envs, seed=config.seed)
     with _progress("policy", quiet=quiet) as update:
 
@@ -85,9 +91,18 @@ def _train_policy(config: Config, assistant: Assistant, steps: int, *, quiet: bo
             shown = ", ".join(f"{name} {metrics[name]:.2f}" for name in ("success", "reward") if name in metrics)
             update(step / total, shown)
 
-        report = train_policy(assistant.ontology, settings, config.model_dir / "policy", learner, progress=progress)
+        folder = config.model_dir / "policy"
+        try:
+            report = train_policy(assistant.ontology, settings, folder, learner, progress=progress, resume=resume)
+        except ResumeError as error:
+            raise CommandError(str(error)) from None
+        except FloatingPointError as error:
+            raise CommandError(
+                f"the policy's training stopped: {error}. Its last good state is in {folder / 'resume'}; "
+                "`rejoinder train policy` begins anew"
+            ) from None
     if report["interrupted"] and not quiet:
-        console.print("[yellow]interrupted: the best policy so far was kept[/yellow]")
+        console.print("[yellow]interrupted: the best policy so far was kept; --resume goes on[/yellow]")
     return report
 
 

@@ -1,1 +1,1 @@
-"""Readers of recorded dialogues."""
+"""Readers of recorded dialogues: each format becomes the common type of ``simulator.corpora.dialogues``."""

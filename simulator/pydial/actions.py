@@ -7,9 +7,19 @@ import numpy as np
 from simulator.pydial.compiled import compiled
 from simulator.pydial.database import any_entity, constrained, discriminable, has, matches, nth
 from simulator.pydial.random import pick
-from simulator.pydial.reactions import S_BYE, S_CONFIRM, S_INFORM, S_NULL, S_REQMORE, S_REQUEST, S_SELECT
 from simulator.pydial.state import ANY_TEXT, B8, ITEMS, NAME_NONE, NOTHING, State
-from simulator.pydial.tables import Bits, Ints, Tables
+from simulator.pydial.tables import (
+    S_BYE,
+    S_CONFIRM,
+    S_INFORM,
+    S_NULL,
+    S_REQMORE,
+    S_REQUEST,
+    S_SELECT,
+    Bits,
+    Ints,
+    Tables,
+)
 from simulator.pydial.tracker import D_ACK, D_THANKYOU, M_ALTERNATIVES, M_CONSTRAINTS, M_FINISHED, M_NAME, M_NONE
 
 (A_INFORM, A_BYNAME, A_ALTERNATIVES, A_BYE, A_REPEAT, A_REQMORE, A_RESTART, A_FIRST, A_ASKED, A_NULL) = range(10)

@@ -7,13 +7,12 @@ from simulator.pydial.database import population
 from simulator.pydial.random import pick, uniform
 from simulator.pydial.state import DEPTH, ITEMS, NAME_DONTCARE, NOTHING, USED, State
 from simulator.pydial.tables import AFFIRM, BYE, CONFIRM, INFORM, PROBABILITIES, REQALTS, Tables
+from simulator.pydial.traits import P_RELAX, P_TELL
 
 GOAL_SLOTS, MORE_REQUESTS, TRIES = 3, 3, 2000
 FEWEST, MOST = 2, 3
 TYPE_VALUE = 0
 """The only value of the slot that says which kind of entity is wanted."""
-P_RELAX = PROBABILITIES.index("constraint_relax")
-P_TELL = PROBABILITIES.index("tell_about_change")
 
 
 @compiled

@@ -16,11 +16,11 @@ from simulator.pydial.domain import Domain
 from simulator.pydial.errors import hear
 from simulator.pydial.features import GENERAL, PER_SLOT, belief_vector, nbest_size, nbest_view, slot_view
 from simulator.pydial.handcrafted import handcrafted
-from simulator.pydial.reactions import S_BYE, S_HELLO, receive
+from simulator.pydial.reactions import receive
 from simulator.pydial.reply import respond
 from simulator.pydial.settings import BenchmarkSettings
 from simulator.pydial.state import B8, F32, I32, NOTHING, State, new_state, seed_rows
-from simulator.pydial.tables import BYE, Floats, Tables, build_tables, value_names
+from simulator.pydial.tables import BYE, S_BYE, S_HELLO, Floats, Tables, build_tables, value_names
 from simulator.pydial.tracker import forget, note_system_act, update
 
 VIEWS = ("belief", "slots", "nbest")

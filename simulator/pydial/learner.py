@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -65,16 +65,13 @@ class LearnerSettings:
 
 def default_settings(budget: Budget, seed: int, *, shared: bool = True) -> LearnerSettings:
     """What works best at this budget: few dialogues are turned over often, many seldom."""
+    learning = DQNConfig(
+        num_envs=16, heads=6, head_probability=1.0, pretrain_updates=1500, margin=0.1, updates_per_step=4,
+        batch_size=128, capacity=200_000, n_step=1, learning_rate=1e-3, learning_rate_end=5e-5,
+        epsilon_start=0.03, epsilon_end=0.0, seed=seed,
+    )  # fmt: skip
     if budget.seconds is not None:
-        learning = DQNConfig(
-            num_envs=64, pretrain_updates=1500, margin=0.1, updates_per_step=4, batch_size=128, capacity=200_000,
-            n_step=3, learning_rate=1e-3, learning_rate_end=1e-5, epsilon_start=0.03, epsilon_end=0.01, seed=seed,
-        )  # fmt: skip
-    else:
-        learning = DQNConfig(
-            num_envs=16, pretrain_updates=1500, margin=0.1, updates_per_step=4, batch_size=128, capacity=200_000,
-            n_step=3, learning_rate=1e-3, learning_rate_end=5e-5, epsilon_start=0.03, epsilon_end=0.0, seed=seed,
-        )  # fmt: skip
+        learning = replace(learning, num_envs=64, learning_rate_end=1e-5, epsilon_end=0.01)
     return LearnerSettings(learning, shared=shared)
 
 

@@ -20,40 +20,47 @@ from simulator.pydial.agenda import (
     reset_requests,
     say,
 )
+from simulator.pydial.checks import check, restate
 from simulator.pydial.compiled import compiled
 from simulator.pydial.database import has, matches
 from simulator.pydial.random import pick, uniform
-from simulator.pydial.state import ITEMS, NAME_DONTCARE, NAME_NONE, NO_VALUE, NOTHING, State
+from simulator.pydial.state import NAME_NONE, NO_VALUE, NOTHING, State
 from simulator.pydial.tables import (
     ACK,
     AFFIRM,
     CONFIRM,
-    DENY,
     HELLO,
     INFORM,
     NEGATE,
-    PROBABILITIES,
     REQALTS,
     REQUEST,
+    S_BYE,
+    S_CONFIRM,
+    S_HELLO,
+    S_INFORM,
+    S_NULL,
+    S_REQMORE,
+    S_REQUEST,
+    S_SELECT,
     THANKYOU,
     Tables,
 )
-
-(S_HELLO, S_REQUEST, S_CONFIRM, S_SELECT, S_INFORM, S_REQMORE, S_BYE, S_NULL) = range(8)
-"""System acts. Inform offers an entity by ``offer`` (NAME_NONE: none fits) and tells the values of some slots."""
-
-(
-    P_AFFIRM_MORE, P_ADD_REQUEST, P_NO, P_YES, P_GREET, P_PENDING, P_TO_CONFIRM, P_AFFIRM_ITEM, P_OVERRULE,
-    P_CONFIRM_RANDOM, P_ALTERNATIVES, P_CHANGE, P_REPEAT, P_DONTCARE, P_NEGATE, P_DENY, P_THANK, P_ACK,
-) = (
-    PROBABILITIES.index(name) for name in (
-        "affirm_combination", "add_slot_to_request", "no_after_reqmore", "yes_after_reqmore", "greeting",
-        "deal_with_pending", "inform_to_confirm", "affirm_with_agenda_item", "overrule_correction",
-        "confirm_random_constraint", "alternatives_first", "change_first", "new_request_repeat",
-        "new_request_dontcare", "correct_by_negate", "correct_by_deny", "thank", "acknowledge",
-    )
-)  # fmt: skip
-
+from simulator.pydial.traits import (
+    P_ACK,
+    P_ADD_REQUEST,
+    P_AFFIRM_ITEM,
+    P_AFFIRM_MORE,
+    P_ALTERNATIVES,
+    P_CHANGE,
+    P_DONTCARE,
+    P_GREET,
+    P_NO,
+    P_PENDING,
+    P_REPEAT,
+    P_THANK,
+    P_TO_CONFIRM,
+    P_YES,
+)
 
 _PRIME = np.uint64(0x100000001B3)
 
@@ -132,7 +139,7 @@ def _hear_request(t: Tables, s: State, i: int) -> None:
             return
         choice = uniform(s, i)
         if choice < s.traits[i, P_REPEAT]:
-            _restate(t, s, i, any_constraint(t, s, i), INFORM)
+            restate(t, s, i, any_constraint(t, s, i), INFORM)
         elif choice < s.traits[i, P_REPEAT] + s.traits[i, P_DONTCARE]:
             say(s, i, INFORM, NOTHING, dontcare)
             remember(s, i, k, dontcare)
@@ -165,27 +172,11 @@ def _raise_inform(s: State, i: int, slot: int) -> bool:
 
 
 @compiled
-def _restate(t: Tables, s: State, i: int, k: int, act: int) -> None:
-    """Say constraint k of the goal (-1: the one on the name)."""
-    if k != NOTHING:
-        say(s, i, act, t.system_slot[k], s.want[i, k])
-        return
-    value = s.want_name[i]
-    if value == NAME_DONTCARE:
-        value = t.size[t.name]
-    if s.forbidden[i]:
-        for name in range(t.size[t.name]):
-            if s.not_name[i, name]:
-                value = name
-    say(s, i, act, t.name_slot, value)
-
-
-@compiled
 def _hear_confirm(t: Tables, s: State, i: int) -> None:
     slot = s.about[i]
     k = t.system_of[slot]
     dontcare = t.size[t.system_inform[k]]
-    if not _check(t, s, i, True):
+    if not check(t, s, i, True):
         return
     if s.want[i, k] == NOTHING and s.first[i] != dontcare:
         say(s, i, NEGATE, slot, dontcare)
@@ -240,7 +231,7 @@ def _hear_inform(t: Tables, s: State, i: int) -> None:
     none_fits = name == NAME_NONE and not s.exhausted[i]
     if name >= 0 and s.told_name[i] != name:
         reset_requests(t, s, i)
-    if not _check(t, s, i, False):
+    if not check(t, s, i, False):
         return
     chosen = NOTHING
     if none_fits:
@@ -350,144 +341,3 @@ def _go_on(t: Tables, s: State, i: int, chosen: int) -> None:
 @compiled
 def _dontcare(t: Tables, slot: int, value: int) -> bool:
     return bool(slot >= 0 and t.inform_of[slot] >= 0 and value == t.size[t.inform_of[slot]])
-
-
-@compiled
-def _check(t: Tables, s: State, i: int, confirming: bool) -> bool:
-    """Compare what the system said with the goal; False when the user reacts to that and to nothing else."""
-    random_confirm = False
-    if not confirming and s.offer[i] != NOTHING:
-        verdict = _check_item(t, s, i, t.name_slot, s.offer[i], False, random_confirm)
-        if verdict < 0:
-            return False
-        random_confirm = verdict > 0
-    items = 1 if confirming else s.told[i]
-    for n in range(items):
-        slot = s.about[i] if confirming else s.told_slot[i, n]
-        value = s.first[i] if confirming else s.told_value[i, n]
-        verdict = _check_item(t, s, i, slot, value, confirming, random_confirm)
-        if verdict < 0:
-            return False
-        random_confirm = verdict > 0
-    if random_confirm:
-        _fill_all(t, s, i)
-        return False
-    return True
-
-
-@compiled
-def _check_item(t: Tables, s: State, i: int, slot: int, value: int, confirming: bool, random_confirm: bool) -> int:
-    """-1: the user corrects it, or hangs up; 1: the user asks to confirm another constraint; 0: nothing."""
-    k = t.system_of[slot]
-    is_name = slot == t.name_slot
-    has_name = s.want_name[i] != NOTHING or s.forbidden[i] > 0
-    if k < 0 and not (is_name and has_name):
-        return 1 if random_confirm else 0
-    none_told = s.offer[i] == NAME_NONE and not confirming
-    wrong, forbidden, skip = _conflict(t, s, i, slot, value, none_told)
-    if skip and not wrong:
-        return 1 if random_confirm else 0
-    planned = NO_PLAN if none_told else _untold_constraint(t, s, i, confirming)
-    if wrong:
-        _correct(t, s, i, slot, value, forbidden, planned)
-        return -1
-    if planned != NO_PLAN and not random_confirm and not confirming:
-        if uniform(s, i) < s.traits[i, P_CONFIRM_RANDOM]:
-            _restate(t, s, i, planned, CONFIRM)
-            return 1
-    return 1 if random_confirm else 0
-
-
-NO_PLAN = -9
-
-
-@compiled
-def _conflict(t: Tables, s: State, i: int, slot: int, value: int, none_told: bool) -> tuple[bool, bool, bool]:
-    """(the item contradicts the goal, because the name is forbidden, the item is a name taken as it is)."""
-    if slot != t.name_slot:
-        wanted = s.want[i, t.system_of[slot]]
-        dontcare = t.size[t.inform_of[slot]]
-        return bool(wanted != NOTHING and wanted != value and wanted != dontcare), False, False
-    if value >= 0 and s.not_name[i, value]:
-        return True, True, False
-    if not _answers_request(t, s, i):
-        return False, False, True
-    differs = s.want_name[i] >= 0 and s.want_name[i] != value
-    return bool(differs and not none_told), False, False
-
-
-@compiled
-def _answers_request(t: Tables, s: State, i: int) -> bool:
-    """Whether the act tells a slot that can only be asked for, not constrained."""
-    for n in range(s.told[i]):
-        slot = s.told_slot[i, n]
-        if slot < t.requestable and t.inform_of[slot] < 0:
-            return True
-    return False
-
-
-@compiled
-def _untold_constraint(t: Tables, s: State, i: int, confirming: bool) -> int:
-    """A random constraint that the act doesn't repeat (-1: one on the name), NO_PLAN when it repeats all."""
-    plans = np.empty(ITEMS + 1, dtype=np.int64)
-    count = 0
-    for k in range(len(t.system_slot)):
-        wanted = s.want[i, k]
-        if wanted == NOTHING or wanted == t.size[t.system_inform[k]] or count >= ITEMS:
-            continue
-        if not _repeats(s, i, t.system_slot[k], wanted, confirming):
-            plans[count] = k
-            count += 1
-    name = NOTHING if confirming else s.offer[i]
-    forbidding = s.forbidden[i] > 0
-    if (s.want_name[i] >= 0 and s.want_name[i] != name) or (forbidding and name < 0):
-        plans[count] = NOTHING
-        count += 1
-    if count == 0:
-        return NO_PLAN
-    return int(plans[pick(s, i, count)])
-
-
-@compiled
-def _repeats(s: State, i: int, slot: int, value: int, confirming: bool) -> bool:
-    if confirming:
-        return bool(s.about[i] == slot and s.first[i] == value)
-    for n in range(s.told[i]):
-        if s.told_slot[i, n] == slot and s.told_value[i, n] == value:
-            return True
-    return False
-
-
-@compiled
-def _correct(t: Tables, s: State, i: int, slot: int, value: int, forbidden: bool, planned: int) -> None:
-    """Contradict the item, or hang up with probability 1 - 2p/P + (p/P)^2 (p of P patience left)."""
-    used = 1.0 - s.patience[i] / s.max_patience[i]
-    if uniform(s, i) < used * used:
-        hang_up(s, i)
-        return
-    if planned != NO_PLAN and uniform(s, i) < s.traits[i, P_OVERRULE]:
-        _restate(t, s, i, planned, CONFIRM)
-    elif forbidden:
-        push(s, i, REQALTS)
-    else:
-        right = s.want_name[i] if slot == t.name_slot else s.want[i, t.system_of[slot]]
-        choice = uniform(s, i)
-        if choice < s.traits[i, P_NEGATE]:
-            say(s, i, NEGATE, slot, right)
-        elif choice < s.traits[i, P_NEGATE] + s.traits[i, P_DENY]:
-            say(s, i, DENY, slot, value)
-            add(s, i, slot, right)
-        else:
-            say(s, i, INFORM, slot, right)
-    reset_requests(t, s, i)
-
-
-@compiled
-def _fill_all(t: Tables, s: State, i: int) -> None:
-    """Note everything told as if it had been asked for (it counts as a request from then on, as in the original)."""
-    if s.offer[i] >= 0:
-        s.filled[i, t.name_slot] = 1
-        s.told_name[i] = s.offer[i]
-    for n in range(s.told[i]):
-        if s.told_slot[i, n] < t.type_slot:
-            s.filled[i, s.told_slot[i, n]] = 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 from simulator.pydial.agenda import drop_slot
 from simulator.pydial.compiled import compiled
 from simulator.pydial.random import uniform
-from simulator.pydial.reactions import S_REQMORE, S_REQUEST, S_SELECT
 from simulator.pydial.state import ITEMS, NO_VALUE, NOTHING, State
 from simulator.pydial.tables import (
     ACK,
@@ -16,15 +15,14 @@ from simulator.pydial.tables import (
     HELLO,
     INFORM,
     NEGATE,
-    PROBABILITIES,
     REQUEST,
+    S_REQMORE,
+    S_REQUEST,
+    S_SELECT,
     THANKYOU,
     Tables,
 )
-
-P_MORE = PROBABILITIES.index("inform_combination")
-P_NAME = PROBABILITIES.index("add_name_to_request")
-P_BARE = PROBABILITIES.index("no_slot_with_dontcare")
+from simulator.pydial.traits import P_BARE, P_MORE, P_NAME
 
 
 @compiled

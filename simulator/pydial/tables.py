@@ -19,6 +19,8 @@ USER_ACTS = (
     "deny", "repeat", "null",
 )  # fmt: skip
 (HELLO, THANKYOU, ACK, BYE, INFORM, REQUEST, REQALTS, REQMORE, CONFIRM, AFFIRM, NEGATE, DENY, REPEAT, NULL) = range(14)
+(S_HELLO, S_REQUEST, S_CONFIRM, S_SELECT, S_INFORM, S_REQMORE, S_BYE, S_NULL) = range(8)
+"""System acts. Inform offers an entity by name (or says that none fits) and tells the values of some slots."""
 ARGUMENTS = np.array([0, 0, 0, 0, 2, 1, 2, 0, 2, 2, 2, 3, 0, 0], dtype=np.int64)
 """How many arguments a confused act of each type gets: none, a slot, a slot with a value, or (3) none either."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from simulator.pydial.compiled import compiled
-from simulator.pydial.reactions import S_CONFIRM, S_INFORM, S_REQUEST
 from simulator.pydial.state import NAME_NONE, NO_VALUE, NOTHING, State
 from simulator.pydial.tables import (
     ACK,
@@ -19,6 +18,9 @@ from simulator.pydial.tables import (
     REPEAT,
     REQALTS,
     REQUEST,
+    S_CONFIRM,
+    S_INFORM,
+    S_REQUEST,
     THANKYOU,
     Floats,
     Tables,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from simulator.pydial.dialogues import BenchmarkDialogues
 from simulator.pydial.domain import DONTCARE
-from simulator.pydial.reactions import S_BYE, S_INFORM
 from simulator.pydial.state import NAME_NONE
-from simulator.pydial.tables import USER_ACTS
+from simulator.pydial.tables import S_BYE, S_INFORM, USER_ACTS
 
 SYSTEM_ACTS = ("hello", "request", "confirm", "select", "inform", "reqmore", "bye", "null")
 

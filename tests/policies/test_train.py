@@ -1,62 +1,21 @@
-"""The learner solves every probe environment, and a run is a function of its seed."""
+"""A training of a dialogue policy leaves what serving needs, and is a function of its seed."""
 
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from torch import nn
 
-from memory.ontology import BoolArray, IntArray
-from memory.turn import FloatArray
 from policies.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, weights_digest
-from policies.dqn import DQNConfig, network_values
+from policies.dqn import DQNConfig
 from policies.networks import DuelingNetwork
-from policies.policy import greedy_output
-from policies.train import TrainingResult, plot_learning_curve, train_dqn
-from simulator.probes import CONSTANT, DELAY, PROBES, Probe, ProbeEnv, mean_return
+from policies.resume import ResumeError
+from policies.train import plot_learning_curve
 from simulator.simulation import SimulationSettings
 from simulator.small import small_ontology, small_task
 from simulator.training import mixed_errors, summarise, train_policy
-
-PROBE_CONFIG = DQNConfig(
-    steps=200, num_envs=16, spike_steps=20, pretrain_updates=50, updates_per_step=3, batch_size=64, capacity=8000,
-    hidden=(32,), epsilon_start=0.5, epsilon_end=0.05, tau=0.05, learning_rate=5e-3, learning_rate_end=1e-3,
-    evaluate_every=60, threads=1,
-)  # fmt: skip
-
-
-def solve(probe: Probe, seed: int) -> tuple[TrainingResult, float]:
-    config = replace(PROBE_CONFIG, reward_scale=1 / max(probe.optimum, 1.0), gamma=probe.gamma, seed=seed)
-
-    def evaluate(network: nn.Module) -> dict[str, float]:
-        def act(features: FloatArray, masks: BoolArray) -> IntArray:
-            return greedy_output(network_values(network, features), masks).actions
-
-        return {"reward": mean_return(ProbeEnv(probe), act)}
-
-    began = time.process_time()
-    return train_dqn(ProbeEnv(probe), config, evaluate), time.process_time() - began
-
-
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("probe", PROBES, ids=lambda probe: str(probe.name))
-def test_dqn_solves_the_probe(probe: Probe, seed: int) -> None:
-    result, seconds = solve(probe, seed)
-    assert result.best["reward"] == pytest.approx(probe.optimum)
-    assert result.history[-1]["reward"] == pytest.approx(probe.optimum)
-    assert seconds <= 10.0
-    values = network_values(result.network, np.eye(probe.states, dtype=np.float32))
-    if probe is CONSTANT:
-        assert values[0, 0] == pytest.approx(1.0, abs=0.05)
-    if probe is DELAY:
-        after_one = [values[0, 1], values[2].max(), values[4].max()]
-        assert after_one == pytest.approx([0.25, 0.5, 1.0], abs=0.1)
-
 
 QUICK = DQNConfig(
     steps=260, num_envs=32, spike_steps=60, pretrain_updates=150, updates_per_step=2, batch_size=64, capacity=20_000,
@@ -76,6 +35,7 @@ def test_a_run_leaves_everything_serving_and_people_need(quick_run: tuple[Path, 
     names = {path.name for path in directory.iterdir()}
     assert names == {
         "policy.onnx", "manifest.json", "weights.safetensors", "checkpoint.json", "metrics.jsonl", "learning_curve.png",
+        "tensorboard",
     }  # fmt: skip
     rows = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [100, 200]
@@ -108,6 +68,25 @@ def test_ctrl_c_keeps_the_best_so_far(tmp_path: Path) -> None:
     assert report["interrupted"] is True
     assert (tmp_path / "policy.onnx").exists()
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_run_that_was_cut_off_is_resumed_and_ends_the_same(
+    quick_run: tuple[Path, dict[str, object]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(step: int, steps: int, row: object) -> None:
+        raise RuntimeError("the power is gone")
+
+    monkeypatch.setattr("simulator.training.CHECKPOINT_SECONDS", 0.0)
+    with pytest.raises(RuntimeError, match="power"):
+        train_policy(small_ontology(), SETTINGS, tmp_path, QUICK, dialogues=200, progress=crash)
+    assert json.loads((tmp_path / "resume" / "resume.json").read_text())["step"] == 99
+    with pytest.raises(ResumeError, match="begun with simulation ="):
+        train_policy(small_ontology(), replace(SETTINGS, max_turns=9), tmp_path, QUICK, dialogues=200, resume=True)
+    monkeypatch.setattr("simulator.training.CHECKPOINT_SECONDS", 100.0)
+    train_policy(small_ontology(), SETTINGS, tmp_path, QUICK, dialogues=200, resume=True)
+    assert _digest(tmp_path) == _digest(quick_run[0])
+    assert (tmp_path / "metrics.jsonl").read_text() == (quick_run[0] / "metrics.jsonl").read_text()
+    assert not (tmp_path / "resume").exists()
 
 
 def test_checkpoints_come_back_and_damage_is_named(tmp_path: Path) -> None:

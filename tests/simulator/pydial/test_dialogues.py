@@ -9,10 +9,9 @@ import pytest
 
 from simulator.pydial.dialogues import VIEWS, BenchmarkDialogues
 from simulator.pydial.domain import Domain, load_domain
-from simulator.pydial.reactions import S_CONFIRM
 from simulator.pydial.settings import ENVIRONMENTS, environment
 from simulator.pydial.state import State
-from simulator.pydial.tables import AFFIRM, INFORM, NULL, REQALTS
+from simulator.pydial.tables import AFFIRM, INFORM, NULL, REQALTS, S_CONFIRM
 from simulator.pydial.tracker import M_ALTERNATIVES, M_CONSTRAINTS
 from tests.simulator.pydial.worlds import write
 
