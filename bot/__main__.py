@@ -279,7 +279,7 @@ def benchmark_policies(
     ontology: Annotated[Path | None, typer.Option(help="A domain's own ontology file, with --table.")] = None,
     table: Annotated[Path | None, typer.Option(help="A domain's own table of entities, with --ontology.")] = None,
     envs: Annotated[str, typer.Option(help="Environments, such as 1,3,6 or 1-6.")] = "1-6",
-    policy: Annotated[str, typer.Option(help="dqn | dqn-belief | handcrafted | random; several with commas.")] = "dqn",
+    policy: Annotated[str, typer.Option(help="dqn, dqn-belief, imitation, gp-sarsa, handcrafted, random.")] = "dqn",
     seeds: Annotated[int, typer.Option(min=1, help="Training runs per cell.")] = 5,
     dialogues: Annotated[int | None, typer.Option(min=20, help="Training dialogues a run (default 4,000).")] = None,
     seconds: Annotated[float | None, typer.Option(min=1, help="Seconds of training a run instead.")] = None,

@@ -156,10 +156,12 @@ def train_gp_sarsa(
     evaluate: Callable[[GPValues], Mapping[str, float]],
     *,
     progress: Progress | None = None,
+    enough: Callable[[], bool] = lambda: False,
 ) -> GPResult:
     """Train by posterior sampling; deterministic for a configuration. Ctrl-C returns the best values so far.
 
-    ``evaluate`` must contain ``reward``. FloatingPointError when a reward or feature is not finite.
+    ``evaluate`` must contain ``reward``. ``enough`` may end training before ``config.steps``. FloatingPointError when a
+    reward or feature is not finite.
     """
     rng = np.random.default_rng(config.seed)
     features, _ = env.reset(seed=config.seed)
@@ -169,6 +171,8 @@ def train_gp_sarsa(
     open_episodes: list[list[tuple[FloatArray, int, float]]] = [[] for _ in range(env.num_envs)]
     try:
         for step in range(config.steps):
+            if enough():
+                break
             actions = values.sample(features, masks, config.exploration, rng)
             following, reward, terminated, truncated, _ = env.step(actions)
             if not (np.isfinite(reward).all() and np.isfinite(following).all()):

@@ -6,7 +6,7 @@ The idea of domain-independent parametrisation (Wang et al. 2015) and of feudal 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -46,7 +46,7 @@ class SlotSharedNetwork(HeadedNetwork):
 
     def __init__(self, layout: SlotLayout, width: int = 64, heads: int = 1) -> None:
         super().__init__()
-        self.layout, self.count = layout, heads
+        self.layout, self.width, self.count = layout, width, heads
         self.general = nn.Sequential(nn.Linear(layout.general, width), nn.ReLU())
         self.slot = nn.Sequential(nn.Linear(layout.per_slot, width), nn.ReLU())
         self.own = nn.Linear(width, width)
@@ -55,6 +55,12 @@ class SlotSharedNetwork(HeadedNetwork):
         self.slot_advantage = nn.Linear(width, heads * layout.slot_actions)
         self.general_advantage = nn.Linear(2 * width, heads * layout.general_actions)
         self.value = nn.Linear(2 * width, heads)
+
+    def on(self, slots: int) -> SlotSharedNetwork:
+        """The same weights for an ontology with another number of slots."""
+        moved = SlotSharedNetwork(replace(self.layout, slots=slots), self.width, self.count)
+        moved.load_state_dict(self.state_dict())
+        return moved
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(B, n_in) -> (B, A): the mean over the heads."""

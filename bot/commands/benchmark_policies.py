@@ -73,6 +73,8 @@ def _jobs(plan: Plan) -> list[Job]:
         raise CommandError(str(error)) from None
     if plan.dialogues is not None and plan.seconds is not None:
         raise CommandError("give --dialogues or --seconds, not both")
+    if "imitation" in plan.policies and plan.seconds is not None:
+        raise CommandError("imitation needs a number of dialogues: give --dialogues instead of --seconds")
     dialogues = 4000 if plan.dialogues is None and plan.seconds is None else plan.dialogues
     return [
         Job(name, *files, env, policy, seed, dialogues, plan.seconds, plan.test_dialogues)

@@ -20,8 +20,8 @@ POLICIES = ("rule", "random")
 
 
 def simulator(
-    domain: str, files: tuple[Path | None, Path | None], env: int, num_envs: int, policy: str, seconds: float, view: str,
-    *, as_json: bool,
+    domain: str, files: tuple[Path | None, Path | None], env: int, num_envs: int, policy: str, seconds: float,
+    view: str, *, as_json: bool,
 ) -> None:  # fmt: skip
     """Play for ``seconds`` and report speed; observations of ``view`` are made each turn (``none``: not)."""
     if policy not in POLICIES:

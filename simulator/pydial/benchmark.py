@@ -11,6 +11,7 @@ import numpy as np
 
 from policies.policy import random_actions
 from simulator.evaluate import bootstrap
+from simulator.pydial.baselines import gp_sarsa, imitate
 from simulator.pydial.dialogues import BenchmarkDialogues
 from simulator.pydial.domain import load_domain
 from simulator.pydial.learner import (
@@ -26,8 +27,9 @@ from simulator.pydial.learner import (
 from simulator.pydial.settings import environment
 from simulator.pydial.state import I32
 
-POLICIES = ("dqn", "dqn-belief", "handcrafted", "random")
-"""``dqn``: slot-shared network; ``dqn-belief``: the same learner with a plain network on PyDial's belief vector."""
+POLICIES = ("dqn", "dqn-belief", "imitation", "gp-sarsa", "handcrafted", "random")
+"""``dqn``: slot-shared network; ``dqn-belief``: the same learner with a plain network on PyDial's belief vector;
+``imitation`` and ``gp-sarsa``: see ``simulator.pydial.baselines``."""
 TEST_SEED = 900_000
 
 
@@ -48,23 +50,27 @@ class Job:
     @property
     def trains(self) -> bool:
         """Whether there is anything to learn."""
-        return self.policy.startswith("dqn")
+        return self.policy not in ("handcrafted", "random")
 
 
 def run_job(job: Job, watch: Watch | None = None) -> dict[str, Any]:
     """Train and test; returns the job's fields, the outcome of each test dialogue, and what training took."""
     domain, env = load_domain(job.ontology, job.table), environment(job.env)
-    began = time.perf_counter()
-    act, trained = _act(job), 0
-    updates = 0
-    if job.trains:
+    spent, trained, updates = 0.0, 0, 0
+    if not job.trains:
+        act = _act(job)
+    else:
         budget = Budget(job.dialogues, job.seconds)
-        settings = default_settings(budget, job.seed, shared=job.policy == "dqn")
-        training = BenchmarkTraining(domain, env, budget, settings)
-        began = time.perf_counter()
-        act = greedy(training.run(watch), shared=settings.shared)
-        trained, updates = training.finished, training.learner.updates
-    spent = time.perf_counter() - began if job.trains else 0.0
+        settings = settings_of(job)
+        if settings is not None:
+            training = BenchmarkTraining(domain, env, budget, settings)
+            began = time.perf_counter()
+            act = greedy(training.run(watch), shared=settings.shared)
+            trained, updates = training.finished, training.learner.updates
+        else:
+            began = time.perf_counter()
+            act, trained = (imitate if job.policy == "imitation" else gp_sarsa)(domain, env, budget, job.seed)
+        spent = time.perf_counter() - began
     played = play(domain, env, act, job.test_dialogues, TEST_SEED + job.seed)
     return {
         **asdict(job), "trained_dialogues": trained, "trained_seconds": round(spent, 2), "updates": updates,
@@ -74,8 +80,8 @@ def run_job(job: Job, watch: Watch | None = None) -> dict[str, Any]:
 
 
 def settings_of(job: Job) -> LearnerSettings | None:
-    """What a run is made with, beside the job itself."""
-    if not job.trains:
+    """What a DQN's run is made with, beside the job itself."""
+    if not job.policy.startswith("dqn"):
         return None
     return default_settings(Budget(job.dialogues, job.seconds), job.seed, shared=job.policy == "dqn")
 

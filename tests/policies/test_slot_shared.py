@@ -34,8 +34,8 @@ def test_exchanging_two_slots_exchanges_their_actions_and_nothing_else() -> None
 
 
 def test_the_same_weights_run_on_another_number_of_slots() -> None:
-    trained, other = network(3), network(6, seed=1)
-    other.load_state_dict(trained.state_dict())
+    trained = network(3)
+    other = trained.on(slots=6)
     features = torch.rand(4, trained.layout.inputs)
     alike = torch.cat([features[:, :10], *[features[:, 10:14]] * 3], dim=1)
     more = torch.cat([features[:, :10], *[features[:, 10:14]] * 6], dim=1)

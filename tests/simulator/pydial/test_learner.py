@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from policies.slot_shared import SlotLayout, SlotSharedNetwork
+from policies.slot_shared import SlotSharedNetwork
 from simulator.pydial.benchmark import Job, cells, run_job
 from simulator.pydial.dialogues import BenchmarkDialogues
 from simulator.pydial.domain import Domain, load_domain
-from simulator.pydial.features import GENERAL, PER_SLOT
 from simulator.pydial.learner import BenchmarkTraining, Budget, LearnerSettings, default_settings, greedy, play
 from simulator.pydial.settings import environment
 from simulator.pydial.state import I32
@@ -77,8 +76,8 @@ def test_a_slot_shared_policy_runs_on_another_domain(hats: Domain, tmp_path: Pat
     listed = {slot: values for slot, values in rules()["informable"].items() if slot != "size"}
     two = {**rules(), "system_requestable": ["colour", "maker"], "informable": listed}
     other = load_domain(*write(tmp_path, two, table()))
-    moved = SlotSharedNetwork(SlotLayout(GENERAL, PER_SLOT, 2), 64)
-    moved.load_state_dict(network.state_dict())
+    assert isinstance(network, SlotSharedNetwork)
+    moved = network.on(slots=2)
     there = play(other, environment(1), greedy(moved), 300, 8)
     chance = play(other, environment(1), _at_random, 300, 8)
     assert there.reward.mean() > chance.reward.mean() + 2
