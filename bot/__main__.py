@@ -307,6 +307,26 @@ def benchmark_policies(
     run(plan, as_json=as_json)
 
 
+@benchmark.command("tcbot")
+def benchmark_tcbot(
+    task: Annotated[Path | None, typer.Option(help="Folder of the task (default: below REJOINDER_DATA).")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Training runs.")] = 5,
+    dialogues: Annotated[int, typer.Option(min=100, help="Training dialogues a run, the rule agent's included.")] = 850,
+    test_dialogues: Annotated[int, typer.Option(min=1, help="Greedy test dialogues a run.")] = 500,
+    out: Annotated[Path, typer.Option(help="Finished runs; a second call goes on from there.")] = Path(
+        "runs/benchmark_tcbot.jsonl"
+    ),
+    as_json: Json = False,
+) -> None:
+    """Learn TC-Bot's movie-ticket task within a tenth of its dialogues, and test: per seed and with intervals.
+
+    Example: `rejoinder benchmark tcbot --seeds 5 --dialogues 850 --json`
+    """
+    from bot.commands.benchmark_tcbot import tcbot as run
+
+    run(task, seeds, dialogues, test_dialogues, out, as_json=as_json)
+
+
 def number_ranges(text: str, option: str) -> tuple[int, ...]:
     """The numbers of ``1,3-5``; typer.BadParameter for anything else."""
     numbers: list[int] = []

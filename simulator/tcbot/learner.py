@@ -15,6 +15,7 @@ from torch import nn
 
 from policies.dqn import DQN, network_values
 from policies.dqn_config import DQNConfig
+from policies.exploration import Greedy
 from policies.networks import HeadedNetwork
 from policies.policy import greedy_output
 from simulator.tcbot.dialogues import MovieDialogues
@@ -30,20 +31,24 @@ Act = Callable[[MovieDialogues], I32]
 
 @dataclass(frozen=True, slots=True)
 class LearnerSettings:
-    """``dialogues`` in all, of which the rule agent leads the first ``teacher_dialogues``; ``dqn``: all else."""
+    """``dialogues`` in all, of which the rule agent leads the first ``teacher_dialogues``; ``dqn``: all else.
+
+    Exploration ends when the share ``exploit_from`` of the remaining dialogues is over; learning goes on.
+    """
 
     dialogues: int
     dqn: DQNConfig
-    teacher_dialogues: int = 60
+    teacher_dialogues: int = 40
+    exploit_from: float = 0.9
     width: int = 64
 
 
 def default_settings(dialogues: int, seed: int) -> LearnerSettings:
     """What works for some hundreds of dialogues; found with seeds from 100 on."""
     learning = DQNConfig(
-        num_envs=8, pretrain_updates=300, margin=0.0, updates_per_step=8, batch_size=64, capacity=50_000, n_step=3,
-        reward_scale=0.0125, learning_rate=1e-3, learning_rate_end=1e-4, epsilon_start=0.1, epsilon_end=0.0,
-        exploration_fraction=0.6, seed=seed,
+        num_envs=8, pretrain_updates=300, margin=0.0, updates_per_step=10, batch_size=64, capacity=50_000, n_step=5,
+        reward_scale=0.0125, learning_rate=1e-3, learning_rate_end=2e-5, exploration="thompson", heads=8,
+        head_probability=1.0, seed=seed,
     )  # fmt: skip
     return LearnerSettings(dialogues, learning)
 
@@ -67,7 +72,7 @@ class MovieTraining:
         self.masks = np.ones((self.config.num_envs, len(self.dialogues.tables.action_act)), dtype=np.bool_)
         self.learner = DQN(self.dialogues.size, self.masks.shape[1], self.config, self._network)
         self.replay = self.config.replay(self.dialogues.size, self.masks.shape[1])
-        self.explorer = self.config.explorer()
+        self.explorer, self._exploiter = self.config.explorer(), Greedy()
         self.outcomes = Outcomes()
         self._began = np.ones(self.config.num_envs, dtype=np.bool_)
 
@@ -107,7 +112,8 @@ class MovieTraining:
             actions = self.dialogues.rule()
         else:
             values = self.learner.values(features)
-            actions = self.explorer.act(values, self.masks, used, self.rng, self._began).actions
+            explorer = self.explorer if used < self.settings.exploit_from else self._exploiter
+            actions = explorer.act(values, self.masks, used, self.rng, self._began).actions
         reward = self.dialogues.step(actions)
         over = self.dialogues.state.over.copy()
         heads = None

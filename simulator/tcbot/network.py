@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
 
 from policies.networks import HeadedNetwork
 from policies.slot_shared import SlotLayout, SlotSharedNetwork
@@ -20,7 +19,14 @@ class MovieNetwork(HeadedNetwork):
     everything about no slot, are the general features.
     """
 
-    def __init__(self, acts: tuple[str, ...], slots: tuple[str, ...], size: int, width: int = 64, heads: int = 1) -> None:
+    about: torch.Tensor
+    others: torch.Tensor
+    names: torch.Tensor
+    order: torch.Tensor
+
+    def __init__(
+        self, acts: tuple[str, ...], slots: tuple[str, ...], size: int, width: int = 64, heads: int = 1
+    ) -> None:
         super().__init__()
         where = _where(acts, slots, size)
         about = torch.tensor([[group[slots.index(slot)] for group in where] for slot in TABLE_SLOTS])

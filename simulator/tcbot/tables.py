@@ -16,24 +16,28 @@ UNSAID, NO_MATCH, ANY, AVAILABLE = -1, -2, -3, -4
 IN_GOAL, REQUESTED = 1, 2
 """What a slot is in a goal: a constraint, or asked about."""
 
-I8, I16, I32, I64 = NDArray[np.int8], NDArray[np.int16], NDArray[np.int32], NDArray[np.int64]
-B8, F32 = NDArray[np.bool_], NDArray[np.float32]
+I8 = NDArray[np.int8]
+I16 = NDArray[np.int16]
+I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
+B8 = NDArray[np.bool_]
+F32 = NDArray[np.float32]
 
 
 class Tables(NamedTuple):
     """Constants. S slots, V words over all slots, R rows, G goals, A actions.
 
     ``goal`` (G, S) constraint or UNSAID, ``role`` (G, S) 0, IN_GOAL or REQUESTED (the ticket always is);
-    ``folded`` (V,) a word's representative regardless of case, ``row`` (R, S) words of the table, ``count`` (S, V) rows
-    whose folded word in the slot is that; ``word_start`` (S+1,) and ``words``: the dictionary's words of each slot;
-    ``action_act``/``action_slot`` (A,), slot -1 for none. ``no_query`` (S,): slots that no row is searched by.
+    ``folded`` (V,) a word's representative regardless of case, ``row`` (R, S) words of the table, ``rows_with`` (S, V)
+    how many rows have that folded word in the slot; ``word_start`` (S+1,) and ``words``: the dictionary's words of
+    each slot; ``action_act``/``action_slot`` (A,), slot -1 for none. ``no_query`` (S,): slots that no row is searched by.
     """
 
     goal: I16
     role: I8
     folded: I16
     row: I16
-    count: I32
+    rows_with: I32
     word_start: I64
     words: I16
     action_act: I8
@@ -80,12 +84,12 @@ def build_tables(task: MovieTask, settings: MovieSettings) -> tuple[Tables, tupl
     listed = [[number(word) for word in task.dictionary.get(slot, ())] for slot in task.slots]
     folded = _fold(words)
     acts = {act: index for index, act in enumerate(task.acts)}
-    count = np.zeros((len(slots), len(words)), dtype=np.int32)
+    rows_with = np.zeros((len(slots), len(words)), dtype=np.int32)
     for column in range(len(slots)):
         present = row[:, column] != UNSAID
-        np.add.at(count[column], folded[row[present, column]], 1)
+        np.add.at(rows_with[column], folded[row[present, column]], 1)
     return Tables(
-        goal=goal, role=role, folded=folded, row=row, count=count,
+        goal=goal, role=role, folded=folded, row=row, rows_with=rows_with,
         word_start=np.cumsum([0, *map(len, listed)]),
         words=np.array([word for one in listed for word in one], dtype=np.int16),
         action_act=np.array([acts[act] for act, _ in ACTIONS], dtype=np.int8), action_slot=_action_slots(slots),

@@ -45,7 +45,7 @@ def act(t: Tables, s: State, i: int, action: int) -> None:
 @compiled
 def fitting_rows(t: Tables, s: State, i: int) -> B8:
     """(R,) the rows that agree with all that is known, apart from what isn't in the table or doesn't matter."""
-    fits = t.row[:, 0] == t.row[:, 0]
+    fits = np.ones(len(t.row), dtype=np.bool_)
     for slot in range(t.goal.shape[1]):
         known = s.known[i, slot]
         if known == UNSAID or known == ANY or t.no_query[slot]:
@@ -84,7 +84,7 @@ def matching_all(t: Tables, s: State, i: int) -> int:
         known = s.known[i, slot]
         if known == UNSAID or known == ANY or slot == t.ticket:
             continue
-        if known < 0 or t.count[slot, t.folded[known]] == 0:
+        if known < 0 or t.rows_with[slot, t.folded[known]] == 0:
             return 0
         columns[constrained] = slot
         constrained += 1
@@ -138,5 +138,5 @@ def state_vector(t: Tables, s: State, i: int, out: F32) -> None:
         value, count = s.known[i, slot], everything
         if value != UNSAID:
             out[known + slot] = 1.0
-            count = t.count[slot, t.folded[value]] if value >= 0 else 0
+            count = t.rows_with[slot, t.folded[value]] if value >= 0 else 0
         out[any_row + slot], out[rows + slot] = int(count > 0), count / SCALE

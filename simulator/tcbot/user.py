@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simulator.pydial.compiled import compiled
 from simulator.tcbot.state import State, pick, pick_slot, uniform
-from simulator.tcbot.tables import ANY, IN_GOAL, NO_MATCH, REQUESTED, UNSAID, B8, Tables
+from simulator.tcbot.tables import ANY, B8, IN_GOAL, NO_MATCH, REQUESTED, UNSAID, Tables
 
 
 @compiled
