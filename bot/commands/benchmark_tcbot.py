@@ -21,9 +21,7 @@ PUBLISHED = (0.91, 8500)
 """Best share of success in 50 dialogues that TC-Bot's own DQN reports, and the dialogues it took."""
 
 
-def tcbot(
-    folder: Path | None, seeds: int, dialogues: int, test_dialogues: int, out: Path, *, as_json: bool
-) -> None:  # fmt: skip
+def tcbot(folder: Path | None, seeds: int, dialogues: int, test_dialogues: int, out: Path, *, as_json: bool) -> None:
     """Run what isn't in ``out`` yet, then report the means over seeds and each seed."""
     jobs = _jobs(folder, seeds, dialogues, test_dialogues)
     done = _finished(out)

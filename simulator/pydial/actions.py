@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.pydial.compiled import compiled
+from simulator.jit import B8, compiled, pick
 from simulator.pydial.database import any_entity, constrained, discriminable, has, matches, nth
-from simulator.pydial.random import pick
-from simulator.pydial.state import ANY_TEXT, B8, ITEMS, NAME_NONE, NOTHING, State
+from simulator.pydial.state import ANY_TEXT, ITEMS, NAME_NONE, NOTHING, State
 from simulator.pydial.tables import (
     S_BYE,
     S_CONFIRM,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from simulator.pydial.compiled import compiled
+from simulator.jit import compiled, pick, uniform
 from simulator.pydial.database import population
-from simulator.pydial.random import pick, uniform
 from simulator.pydial.state import DEPTH, ITEMS, NAME_DONTCARE, NOTHING, USED, State
 from simulator.pydial.tables import AFFIRM, BYE, CONFIRM, INFORM, PROBABILITIES, REQALTS, Tables
 from simulator.pydial.traits import P_RELAX, P_TELL

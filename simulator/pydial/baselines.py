@@ -10,12 +10,12 @@ import torch
 from policies.gp_sarsa import GPSarsaConfig, GPValues, train_gp_sarsa
 from policies.imitation import Demonstrations, ImitationConfig, clone_behaviour
 from policies.policy import greedy_output
+from simulator.jit import F32, I32
 from simulator.pydial.dialogues import BenchmarkDialogues
 from simulator.pydial.domain import Domain
 from simulator.pydial.env import BenchmarkVectorEnv
 from simulator.pydial.learner import Act, Budget
 from simulator.pydial.settings import BenchmarkSettings
-from simulator.pydial.state import F32, I32
 
 VIEW, PARALLEL = "slots", 16
 MOST_TURNS = 26

@@ -11,6 +11,7 @@ import numpy as np
 
 from policies.policy import random_actions
 from simulator.evaluate import bootstrap
+from simulator.jit import I32
 from simulator.pydial.baselines import gp_sarsa, imitate
 from simulator.pydial.dialogues import BenchmarkDialogues
 from simulator.pydial.domain import load_domain
@@ -25,7 +26,6 @@ from simulator.pydial.learner import (
     play,
 )
 from simulator.pydial.settings import environment
-from simulator.pydial.state import I32
 
 POLICIES = ("dqn", "dqn-belief", "imitation", "gp-sarsa", "handcrafted", "random")
 """``dqn``: slot-shared network; ``dqn-belief``: the same learner with a plain network on PyDial's belief vector;

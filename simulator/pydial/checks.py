@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from simulator.jit import compiled, pick, uniform
 from simulator.pydial.agenda import add, hang_up, push, reset_requests, say
-from simulator.pydial.compiled import compiled
-from simulator.pydial.random import pick, uniform
 from simulator.pydial.state import ITEMS, NAME_DONTCARE, NAME_NONE, NOTHING, State
 from simulator.pydial.tables import CONFIRM, DENY, INFORM, NEGATE, REQALTS, Tables
 from simulator.pydial.traits import P_CONFIRM_RANDOM, P_DENY, P_NEGATE, P_OVERRULE

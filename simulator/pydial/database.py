@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.pydial.compiled import compiled
-from simulator.pydial.random import pick
+from simulator.jit import compiled, pick
 from simulator.pydial.state import State
 from simulator.pydial.tables import Bits, Ints, Tables
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.array_env import restore_arrays, snapshot_arrays
+from simulator.jit import B8, F32, I32, compiled, seed_rows
 from simulator.pydial.actions import PUBLIC, action_names, execute, fill_masks
 from simulator.pydial.agenda import new_user
-from simulator.pydial.compiled import compiled, state_struct, tables_struct
 from simulator.pydial.database import valid_venue
 from simulator.pydial.domain import Domain
 from simulator.pydial.errors import hear
@@ -19,7 +20,8 @@ from simulator.pydial.handcrafted import handcrafted
 from simulator.pydial.reactions import receive
 from simulator.pydial.reply import respond
 from simulator.pydial.settings import BenchmarkSettings
-from simulator.pydial.state import B8, F32, I32, NOTHING, State, new_state, seed_rows
+from simulator.pydial.state import NOTHING, State, new_state
+from simulator.pydial.structs import state_struct, tables_struct
 from simulator.pydial.tables import BYE, S_BYE, S_HELLO, Floats, Tables, build_tables, value_names
 from simulator.pydial.tracker import forget, note_system_act, update
 
@@ -163,16 +165,21 @@ class BenchmarkDialogues:
         _observe(self._tables, self._state, rows, VIEWS.index(view), out)
         return out
 
+    def ends(self) -> tuple[B8, B8, B8]:
+        """(B,) terminated, truncated after the last allowed turn, and successful."""
+        truncated = self.state.over & (self.state.turn > self.settings.max_turns)
+        return self.state.over & ~truncated, truncated, self.state.success.copy()
+
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """Copies of everything that changes, by name."""
-        return {**{name: array.copy() for name, array in self.state._asdict().items()}, "masks": self.masks.copy()}
+        return snapshot_arrays(self._arrays())
 
     def restore(self, saved: Mapping[str, NDArray[Any]]) -> None:
         """Put back what ``snapshot`` took; KeyError for what is missing or has another shape."""
-        for name, array in (*self.state._asdict().items(), ("masks", self.masks)):
-            if saved[name].shape != array.shape:
-                raise KeyError(f"{name} has shape {saved[name].shape}, these dialogues have {array.shape}")
-            array[...] = saved[name]
+        restore_arrays(self._arrays(), saved)
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        return {**self.state._asdict(), "masks": self.masks}
 
     def turns(self) -> I32:
         """(B,) the user turns that count so far."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from simulator.pydial.compiled import compiled
-from simulator.pydial.random import normal, pick, uniform
+from simulator.jit import compiled, normal, pick, uniform
 from simulator.pydial.settings import NBEST
 from simulator.pydial.state import NO_VALUE, NOTHING, State
 from simulator.pydial.tables import ARGUMENTS, BYE, CONFUSIONS, NULL, Floats, Tables

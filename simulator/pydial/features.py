@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from simulator.jit import F32, compiled
 from simulator.pydial.actions import accepted_count, polite, top_method
-from simulator.pydial.compiled import compiled
 from simulator.pydial.database import count, discriminable, has, matches, restrict
-from simulator.pydial.state import F32, HYPOTHESES, NOTHING, State
+from simulator.pydial.state import HYPOTHESES, NOTHING, State
 from simulator.pydial.tables import Ints, Tables
 
 PARTS = 5

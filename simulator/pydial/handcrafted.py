@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from simulator.jit import compiled
 from simulator.pydial.actions import (
     A_ALTERNATIVES,
     A_ASKED,
@@ -18,7 +19,6 @@ from simulator.pydial.actions import (
     polite,
     top_method,
 )
-from simulator.pydial.compiled import compiled
 from simulator.pydial.database import count, discriminable, matches
 from simulator.pydial.state import NOTHING, State
 from simulator.pydial.tables import Tables

@@ -20,11 +20,11 @@ from policies.dqn_config import DQNConfig
 from policies.networks import DuelingNetwork, HeadedNetwork
 from policies.policy import greedy_output
 from policies.slot_shared import SlotLayout, SlotSharedNetwork
+from simulator.jit import F32, I32
 from simulator.pydial.dialogues import BenchmarkDialogues
 from simulator.pydial.domain import Domain
 from simulator.pydial.features import GENERAL, PER_SLOT
 from simulator.pydial.settings import BenchmarkSettings
-from simulator.pydial.state import F32, I32
 
 Watch = Callable[[float, nn.Module], None]
 """Called now and then with the share of the budget that is used up, and the network."""

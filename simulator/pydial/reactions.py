@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from simulator.jit import compiled, pick, uniform
 from simulator.pydial.agenda import (
     TYPE_VALUE,
     add,
@@ -21,9 +22,7 @@ from simulator.pydial.agenda import (
     say,
 )
 from simulator.pydial.checks import check, restate
-from simulator.pydial.compiled import compiled
 from simulator.pydial.database import has, matches
-from simulator.pydial.random import pick, uniform
 from simulator.pydial.state import NAME_NONE, NO_VALUE, NOTHING, State
 from simulator.pydial.tables import (
     ACK,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from simulator.jit import compiled, uniform
 from simulator.pydial.agenda import drop_slot
-from simulator.pydial.compiled import compiled
-from simulator.pydial.random import uniform
 from simulator.pydial.state import ITEMS, NO_VALUE, NOTHING, State
 from simulator.pydial.tables import (
     ACK,

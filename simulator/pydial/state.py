@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from simulator.jit import B8, F32, I8, I16, I32, U64
 from simulator.pydial.settings import NBEST
 from simulator.pydial.tables import DISCOURSE_ACTS, METHODS, PROBABILITIES, Tables
 
@@ -15,12 +14,6 @@ ITEMS, DEPTH, USED = 12, 32, 4
 """Most items of an act, most acts on an agenda, most remembered former values of a slot."""
 HYPOTHESES = NBEST + 1
 
-I8 = NDArray[np.int8]
-I16 = NDArray[np.int16]
-I32 = NDArray[np.int32]
-U64 = NDArray[np.uint64]
-F32 = NDArray[np.float32]
-B8 = NDArray[np.bool_]
 
 NO_VALUE = -1
 """An item names a slot only."""
@@ -133,20 +126,3 @@ def new_state(tables: Tables, batch: int) -> State:
         offered_now=flag(), last_name=short(), offered=flag(names), alternatives=flag(), best=short(slots, 2),
         best_score=real(slots, 2), accepted=flag(slots),
     )  # fmt: skip
-
-
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-_S30, _S27, _S31 = np.uint64(30), np.uint64(27), np.uint64(31)
-
-
-def seed_rows(state: State, rows: NDArray[np.intp], seeds: Sequence[int]) -> None:
-    """Restart the random streams of ``rows``; equal seeds give equal dialogues in any batch."""
-    words = np.array([seed & 0xFFFFFFFFFFFFFFFF for seed in seeds], dtype=np.uint64)
-    for _ in range(2):
-        words = words + _GOLDEN
-        words = (words ^ (words >> _S30)) * _MIX_1
-        words = (words ^ (words >> _S27)) * _MIX_2
-        words = words ^ (words >> _S31)
-    state.key[rows] = words
-    state.counter[rows] = 0

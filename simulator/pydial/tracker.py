@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.pydial.compiled import compiled
+from simulator.jit import compiled
 from simulator.pydial.state import NAME_NONE, NO_VALUE, NOTHING, State
 from simulator.pydial.tables import (
     ACK,

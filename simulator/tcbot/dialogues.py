@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.pydial.compiled import compiled
-from simulator.tcbot.actions import RULE
+from simulator.array_env import restore_arrays, snapshot_arrays
+from simulator.jit import B8, F32, I32, Rows, compiled
+from simulator.tcbot.actions import NAMES, RULE
 from simulator.tcbot.settings import MovieSettings
 from simulator.tcbot.state import State, new_state, seed_rows, state_struct, tables_struct
-from simulator.tcbot.tables import F32, I32, UNSAID, Tables, build_tables
+from simulator.tcbot.tables import UNSAID, Tables, build_tables
 from simulator.tcbot.task import MovieTask
 from simulator.tcbot.tracker import act, note_user_act, state_size, state_vector
 from simulator.tcbot.user import answer, new_user
-
-Rows = NDArray[np.intp]
 
 
 @compiled
@@ -64,6 +63,8 @@ class MovieDialogues:
         self._tables, self._state = tables_struct(self.tables), state_struct(self.state)
         self.size = state_size(len(task.acts), len(task.slots), settings.system_turns)
         self.all_rows: Rows = np.arange(len(seeds))
+        self.names = NAMES
+        self.masks: B8 = np.ones((len(seeds), len(NAMES)), dtype=np.bool_)
         self.seed(self.all_rows, seeds)
         self.reset(self.all_rows)
 
@@ -98,13 +99,14 @@ class MovieDialogues:
         turns: I32 = 2 * self.state.turn + 1 - self.state.over
         return turns
 
+    def ends(self) -> tuple[B8, B8, B8]:
+        """(B,) terminated, truncated (never: the time is part of the observation), and successful."""
+        return self.state.over.copy(), np.zeros_like(self.state.over), self.state.success.copy()
+
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """Copies of everything that changes, by name."""
-        return {name: array.copy() for name, array in self.state._asdict().items()}
+        return snapshot_arrays(self.state._asdict())
 
     def restore(self, saved: Mapping[str, NDArray[Any]]) -> None:
         """Put back what ``snapshot`` took; KeyError for what is missing or has another shape."""
-        for name, array in self.state._asdict().items():
-            if saved[name].shape != array.shape:
-                raise KeyError(f"{name} has shape {saved[name].shape}, these dialogues have {array.shape}")
-            array[...] = saved[name]
+        restore_arrays(self.state._asdict(), saved)

@@ -18,10 +18,10 @@ from policies.dqn_config import DQNConfig
 from policies.exploration import Greedy
 from policies.networks import HeadedNetwork
 from policies.policy import greedy_output
+from simulator.jit import F32, I32
 from simulator.tcbot.dialogues import MovieDialogues
 from simulator.tcbot.network import MovieNetwork
 from simulator.tcbot.settings import MovieSettings
-from simulator.tcbot.tables import F32, I32
 from simulator.tcbot.task import MovieTask
 
 Watch = Callable[[float], None]
@@ -38,7 +38,7 @@ class LearnerSettings:
 
     dialogues: int
     dqn: DQNConfig
-    teacher_dialogues: int = 40
+    teacher_dialogues: int = 16
     exploit_from: float = 0.9
     width: int = 64
 
@@ -46,8 +46,8 @@ class LearnerSettings:
 def default_settings(dialogues: int, seed: int) -> LearnerSettings:
     """What works for some hundreds of dialogues; found with seeds from 100 on."""
     learning = DQNConfig(
-        num_envs=8, pretrain_updates=300, margin=0.0, updates_per_step=10, batch_size=64, capacity=50_000, n_step=5,
-        reward_scale=0.0125, learning_rate=1e-3, learning_rate_end=2e-5, exploration="thompson", heads=8,
+        num_envs=8, pretrain_updates=300, margin=0.0, updates_per_step=14, batch_size=64, capacity=50_000, n_step=5,
+        reward_scale=0.0125, learning_rate=1e-3, learning_rate_end=2e-5, exploration="thompson", heads=16,
         head_probability=1.0, seed=seed,
     )  # fmt: skip
     return LearnerSettings(dialogues, learning)

@@ -10,10 +10,8 @@ from numba.core import types
 from numba.experimental import structref
 from numpy.typing import NDArray
 
-from simulator.pydial.compiled import compiled
-from simulator.tcbot.tables import B8, I8, I16, I32, UNSAID, Tables
-
-U64 = NDArray[np.uint64]
+from simulator.jit import B8, I8, I16, I32, U64, compiled, pick
+from simulator.tcbot.tables import UNSAID, Tables
 
 
 class State(NamedTuple):
@@ -101,28 +99,6 @@ def tables_struct(tables: Tables) -> Tables:
 def state_struct(state: State) -> State:
     """The same arrays as one struct, for compiled functions only."""
     return cast(State, _StateStruct(*state))  # type: ignore[no-untyped-call]
-
-
-_GOLDEN, _ONE = np.uint64(0x9E3779B97F4A7C15), np.uint64(1)
-_MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-_S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
-
-
-@compiled
-def uniform(s: State, i: int) -> float:
-    """The next number of dialogue i's stream, in [0, 1) (SplitMix64 on a counter)."""
-    s.counter[i] += _ONE
-    word = s.key[i] + s.counter[i] * _GOLDEN
-    word = (word ^ (word >> _S30)) * _MIX_1
-    word = (word ^ (word >> _S27)) * _MIX_2
-    word = word ^ (word >> _S31)
-    return float(word >> _S11) * 1.1102230246251565e-16
-
-
-@compiled
-def pick(s: State, i: int, count: int) -> int:
-    """Uniform in 0..count-1."""
-    return int(uniform(s, i) * count)
 
 
 @compiled

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.jit import B8, I8, I16, I32
 from simulator.tcbot.actions import ACTIONS
 from simulator.tcbot.settings import SLOT_ERRORS, MovieSettings
 from simulator.tcbot.task import MOVIE, PEOPLE, TASK_COMPLETE, TICKET, MovieTask, TaskError
@@ -16,12 +17,7 @@ UNSAID, NO_MATCH, ANY, AVAILABLE = -1, -2, -3, -4
 IN_GOAL, REQUESTED = 1, 2
 """What a slot is in a goal: a constraint, or asked about."""
 
-I8 = NDArray[np.int8]
-I16 = NDArray[np.int16]
-I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
-B8 = NDArray[np.bool_]
-F32 = NDArray[np.float32]
 
 
 class Tables(NamedTuple):
@@ -30,7 +26,7 @@ class Tables(NamedTuple):
     ``goal`` (G, S) constraint or UNSAID, ``role`` (G, S) 0, IN_GOAL or REQUESTED (the ticket always is);
     ``folded`` (V,) a word's representative regardless of case, ``row`` (R, S) words of the table, ``rows_with`` (S, V)
     how many rows have that folded word in the slot; ``word_start`` (S+1,) and ``words``: the dictionary's words of
-    each slot; ``action_act``/``action_slot`` (A,), slot -1 for none. ``no_query`` (S,): slots that no row is searched by.
+    each slot; ``action_act``/``action_slot`` (A,), slot -1 for none. ``no_query`` (S,): no row is searched by these.
     """
 
     goal: I16

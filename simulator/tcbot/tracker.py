@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.pydial.compiled import compiled
+from simulator.jit import B8, F32, compiled
 from simulator.tcbot.state import State
-from simulator.tcbot.tables import ANY, AVAILABLE, B8, F32, NO_MATCH, UNSAID, Tables
+from simulator.tcbot.tables import ANY, AVAILABLE, NO_MATCH, UNSAID, Tables
 
 SCALE = 100.0
 """Rows of the table are counted in hundreds."""

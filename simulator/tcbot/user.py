@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from simulator.pydial.compiled import compiled
-from simulator.tcbot.state import State, pick, pick_slot, uniform
-from simulator.tcbot.tables import ANY, B8, IN_GOAL, NO_MATCH, REQUESTED, UNSAID, Tables
+from simulator.jit import B8, compiled, pick, uniform
+from simulator.tcbot.state import State, pick_slot
+from simulator.tcbot.tables import ANY, IN_GOAL, NO_MATCH, REQUESTED, UNSAID, Tables
 
 
 @compiled

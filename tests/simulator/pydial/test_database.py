@@ -19,7 +19,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
 
 
 def test_sets_of_bits_equal_a_search_row_by_row(tables: Tables) -> None:
-    from simulator.pydial.compiled import tables_struct
+    from simulator.pydial.structs import tables_struct
 
     rng = np.random.default_rng(0)
     struct = tables_struct(tables)

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from policies.slot_shared import SlotSharedNetwork
+from simulator.jit import I32
 from simulator.pydial.benchmark import Job, cells, run_job
 from simulator.pydial.dialogues import BenchmarkDialogues
 from simulator.pydial.domain import Domain, load_domain
 from simulator.pydial.learner import BenchmarkTraining, Budget, LearnerSettings, default_settings, greedy, play
 from simulator.pydial.settings import environment
-from simulator.pydial.state import I32
 from tests.simulator.pydial.worlds import rules, table, write
 
 

@@ -1,27 +1,18 @@
-"""Compilation of the simulator's inner loops with numba, typed so that checkers see the plain functions.
+"""The arrays of a simulation as compiled functions take them.
 
-Compiled functions take the many arrays of a simulation as one numba struct: handing them over one by one at each
+They take the many arrays of a simulation as one numba struct: handing them over one by one at each
 call took 20 times as long as the work itself (40 against 2 microseconds a user turn).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import cast
 
-import numba
 from numba.core import types
 from numba.experimental import structref
 
 from simulator.pydial.state import State
 from simulator.pydial.tables import Tables
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-def compiled(function: _Function) -> _Function:
-    """``function`` as machine code, compiled at its first call and cached on disk."""
-    return cast(_Function, numba.njit(cache=True, error_model="numpy", nogil=True)(function))
 
 
 @structref.register
