@@ -64,18 +64,20 @@ class LearnerSettings:
 
 
 MANY = 2000
-"""From so many dialogues on, more than two updates a turn fit the replay rather than the users."""
+"""From so many dialogues on, more than two updates a turn fit the replay rather than the users, and there is time to
+try more out."""
 
 
 def default_settings(budget: Budget, seed: int, *, shared: bool = True) -> LearnerSettings:
     """What works best at this budget: few dialogues are turned over often, many seldom."""
+    few = (budget.dialogues or MANY) < MANY
     learning = DQNConfig(
         num_envs=16, heads=6, head_probability=1.0, n_step=1, batch_size=128, capacity=200_000,
-        pretrain_updates=1500, margin=0.1, updates_per_step=4 if (budget.dialogues or MANY) < MANY else 2,
-        learning_rate=5e-4, learning_rate_end=5e-5, epsilon_start=0.03, epsilon_end=0.0, seed=seed,
+        pretrain_updates=1500, margin=0.1, updates_per_step=4 if few else 2, learning_rate=5e-4,
+        learning_rate_end=5e-5, epsilon_start=0.03 if few else 0.08, epsilon_end=0.0, seed=seed,
     )  # fmt: skip
     if budget.seconds is not None:
-        learning = replace(learning, num_envs=64, learning_rate_end=1e-5, epsilon_end=0.01)
+        learning = replace(learning, num_envs=64, learning_rate_end=1e-5, epsilon_start=0.03, epsilon_end=0.01)
     return LearnerSettings(learning, shared=shared)
 
 
