@@ -60,7 +60,13 @@ class DialogueEnv(gymnasium.Env[FloatArray, np.int64]):
 
     @classmethod
     def from_pydial(
-        cls, ontology: str | Path, table: str | Path, env: int = 1, *, view: str = "belief", render_mode: str | None = None
+        cls,
+        ontology: str | Path,
+        table: str | Path,
+        env: int = 1,
+        *,
+        view: str = "belief",
+        render_mode: str | None = None,
     ) -> BenchmarkEnv:
         """Environment 1-6 of the PyDial benchmark for any domain given as its two files; needs ``rejoinder[train]``.
 

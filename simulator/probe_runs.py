@@ -30,9 +30,7 @@ VARIANTS: Mapping[str, DQNConfig] = {
     "noisy": replace(PLAIN, noisy=True, exploration="noisy"),
     "bootstrapped": replace(PLAIN, heads=5, exploration="thompson"),
     "quantile": replace(PLAIN, quantiles=8),
-    "everything": replace(
-        PLAIN, double=True, dueling=True, prioritized=True, heads=5, exploration="ucb", quantiles=8
-    ),
+    "everything": replace(PLAIN, double=True, dueling=True, prioritized=True, heads=5, exploration="ucb", quantiles=8),
 }
 """Each extension alone, and all at once that explore by comparing heads (one step: see docs/training.md)."""
 

@@ -141,7 +141,7 @@ def test_benchmark_server(settings: Path) -> None:
         (("evaluate", "tracker", "README.md"), "README.md"),
         (("evaluate", "tracker", "README.md", "--corpus", "kant"), "woz2"),
         (("train", "everything"), "all, nlu, policy"),
-        (("simulate", "--policy", "magic"), "learned, rule or random"),
+        (("simulate", "--policy", "magic"), "learned, rule, stack or random"),
         (("train", "--assistant", "nowhere"), "nowhere"),
         (("serve", "--port", "99999"), "server.port"),
         (("simulate", "--seed", "-1"), "seed"),
