@@ -11,7 +11,7 @@ from policies.gp_sarsa import GPSarsaConfig, GPValues, train_gp_sarsa
 from policies.imitation import Demonstrations, ImitationConfig, clone_behaviour
 from policies.policy import greedy_output
 from simulator.jit import F32, I32
-from simulator.pydial.dialogues import BenchmarkDialogues
+from simulator.pydial.dialogues import BenchmarkDialogues, warm_up
 from simulator.pydial.domain import Domain
 from simulator.pydial.env import BenchmarkVectorEnv
 from simulator.pydial.learner import Act, Budget
@@ -60,6 +60,7 @@ class _CountingEnv(BenchmarkVectorEnv):
 
 def gp_sarsa(domain: Domain, env: BenchmarkSettings, budget: Budget, seed: int) -> tuple[Act, int]:
     """GP-SARSA on the summary of each slot (no teacher, posterior sampling); also how many dialogues it had."""
+    warm_up(domain, env)
     began = time.perf_counter()
     world = _CountingEnv(PARALLEL, world=domain, env=env, view=VIEW)
     steps = MOST_TURNS * (budget.dialogues // PARALLEL + 1) if budget.dialogues else 10**9

@@ -21,7 +21,7 @@ from policies.networks import DuelingNetwork, HeadedNetwork
 from policies.policy import greedy_output
 from policies.slot_shared import SlotLayout, SlotSharedNetwork
 from simulator.jit import F32, I32
-from simulator.pydial.dialogues import BenchmarkDialogues
+from simulator.pydial.dialogues import BenchmarkDialogues, warm_up
 from simulator.pydial.domain import Domain
 from simulator.pydial.features import GENERAL, PER_SLOT
 from simulator.pydial.settings import BenchmarkSettings
@@ -86,6 +86,7 @@ class BenchmarkTraining:
 
     def __init__(self, domain: Domain, env: BenchmarkSettings, budget: Budget, settings: LearnerSettings) -> None:
         torch.set_num_threads(1)
+        warm_up(domain, env)
         self.config, self.budget, self.settings = settings.dqn, budget, settings
         seeds = [self.config.seed * 1_000_003 + i for i in range(self.config.num_envs)]
         self.dialogues = BenchmarkDialogues(domain, env, seeds)
@@ -97,11 +98,11 @@ class BenchmarkTraining:
         self.explorer = self.config.explorer()
         self.finished = 0
         self._began = np.ones(self.config.num_envs, dtype=np.bool_)
-        self._start = time.perf_counter()
 
     def run(self, watch: Watch | None = None) -> HeadedNetwork:
         """Spend the budget; returns the network."""
         pretrained, used, told = False, 0.0, -1.0
+        began = time.perf_counter()
         features = self.dialogues.observe(self.view)
         while used < 1.0:
             teaching = self._teaching(used)
@@ -111,7 +112,7 @@ class BenchmarkTraining:
             features = self._turn(features, teaching, used)
             if pretrained:
                 self._update(self.config.updates_per_step, used)
-            used = self.budget.used(self.finished, time.perf_counter() - self._start)
+            used = self.budget.used(self.finished, time.perf_counter() - began)
             if watch is not None and used - told >= 0.01:
                 told = used
                 watch(min(used, 1.0), self.learner.network)
