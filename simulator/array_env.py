@@ -214,7 +214,7 @@ class ArrayEnv(gymnasium.Env[F32, np.int64]):
             info["success"] = success
         return self._observe(self._core.all_rows)[0], reward, terminated, truncated, info
 
-    def render(self) -> str | None:
+    def render(self) -> Any:
         """The transcript so far in mode ``ansi``, else None."""
         return "\n".join(self._transcript) if self.render_mode == "ansi" else None
 

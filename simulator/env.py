@@ -114,7 +114,7 @@ class DialogueEnv(gymnasium.Env[FloatArray, np.int64]):
             info["success"] = bool(outcome.fulfilled[0])
         return self._observe(), float(outcome.reward[0]), bool(outcome.terminated[0]), bool(outcome.truncated[0]), info
 
-    def render(self) -> str | None:
+    def render(self) -> Any:
         """The transcript so far in mode ``ansi``, else None."""
         return "\n".join(self._transcript) if self.render_mode == "ansi" else None
 
