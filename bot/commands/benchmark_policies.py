@@ -42,7 +42,7 @@ class Plan:
 def policies(plan: Plan, *, as_json: bool) -> None:
     """Run what isn't in ``plan.out`` yet, then report every cell."""
     jobs = _jobs(plan)
-    done = _finished(plan.out)
+    done = finished_runs(plan.out)
     missing = [job for job in jobs if _key(job) not in done]
     if missing:
         kept = len(jobs) - len(missing)
@@ -113,7 +113,7 @@ def _digest(path: str) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-def _finished(path: Path) -> dict[str, dict[str, Any]]:
+def finished_runs(path: Path) -> dict[str, dict[str, Any]]:
     """Rows by key; a last line that an interruption cut short is ignored."""
     if not path.exists():
         return {}

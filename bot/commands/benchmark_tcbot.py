@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from bot.commands.benchmark_policies import finished_runs
 from bot.errors import CommandError
 from bot.report import console, print_json, print_table
 
@@ -24,7 +25,7 @@ PUBLISHED = (0.91, 8500)
 def tcbot(folder: Path | None, seeds: int, dialogues: int, test_dialogues: int, out: Path, *, as_json: bool) -> None:
     """Run what isn't in ``out`` yet, then report the means over seeds and each seed."""
     jobs = _jobs(folder, seeds, dialogues, test_dialogues)
-    done = _finished(out)
+    done = finished_runs(out)
     missing = [job for job in jobs if _key(job) not in done]
     if missing and len(missing) < len(jobs):
         console.print(f"{len(jobs) - len(missing)} of {len(jobs)} runs are in {out} already", markup=False)
@@ -62,18 +63,6 @@ def _key(job: Job) -> str:
         "settings": asdict(default_settings(job.dialogues, job.seed)),
     }  # fmt: skip
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _finished(path: Path) -> dict[str, dict[str, Any]]:
-    """Rows by key; a last line that an interruption cut short is ignored."""
-    rows: dict[str, dict[str, Any]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        try:
-            row = json.loads(line)
-            rows[row["key"]] = row
-        except (json.JSONDecodeError, KeyError):
-            continue
-    return rows
 
 
 def _run(jobs: Sequence[Job], out: Path, done: dict[str, dict[str, Any]], *, quiet: bool) -> None:
