@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from bot.config import Config
+from bot.commands.benchmark_group import benchmark
+from bot.commands.options import AssistantPath, ConfigPath, Json, Seed, settings
 
 app = typer.Typer(
     name="rejoinder",
@@ -25,22 +25,16 @@ app = typer.Typer(
 )
 evaluate = typer.Typer(help="Measure the tracker, the NLU or the policy.", no_args_is_help=True)
 log = typer.Typer(help="Look into recorded conversations.", no_args_is_help=True)
-benchmark = typer.Typer(help="Measure speed.", no_args_is_help=True)
 tune = typer.Typer(help="Find better settings in simulation.", no_args_is_help=True)
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(log, name="log")
 app.add_typer(benchmark, name="benchmark")
 app.add_typer(tune, name="tune")
 
-ConfigPath = Annotated[Path | None, typer.Option("--config", "-c", help="Configuration file (default: config.yml).")]
-AssistantPath = Annotated[Path | None, typer.Option("--assistant", "-a", help="Assistant folder (default: config's).")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
-Seed = Annotated[int | None, typer.Option("--seed", help="Seed of all randomness (default: config's).")]
-
 
 @app.command()
 def train(
-    what: Annotated[str, typer.Argument(help="all | nlu | policy | user")] = "all",
+    what: Annotated[str, typer.Argument(help="all | nlu | policy | user | memory")] = "all",
     files: Annotated[list[Path] | None, typer.Argument(help="For user: recorded dialogues.")] = None,
     config: ConfigPath = None,
     assistant: AssistantPath = None,
@@ -53,16 +47,30 @@ def train(
     ] = "woz2",
     model: Annotated[str, typer.Option(help="For user: agenda | neural | errors | all.")] = "all",
     held_out: Annotated[Path | None, typer.Option(help="For user: a file that judges (default: a fifth).")] = None,
-    out: Annotated[Path | None, typer.Option(help="For user: folder (default: models/users/CORPUS).")] = None,
+    tasks: Annotated[str, typer.Option(help="For memory: all (1-20), or numbers such as 1,2,15-25.")] = "all",
+    data: Annotated[Path | None, typer.Option(help="For memory: folder of bAbI files (default: generated).")] = None,
+    generated: Annotated[int, typer.Option(min=0, help="For memory: generated stories a task beside the files.")] = 0,
+    support: Annotated[
+        float, typer.Option(min=0, help="For memory: weight of the supporting statements; 0 learns from answers alone.")
+    ] = 0.5,
+    out: Annotated[Path | None, typer.Option(help="For user, memory: folder of the result.")] = None,
     as_json: Json = False,
 ) -> None:
     """Train the NLU, measure its errors, and train the policy against simulated users who make them.
 
-    `train user` fits simulated users on recorded dialogues instead.
+    `train user` fits simulated users on recorded dialogues instead, `train memory` a memory on stories with questions.
 
     Examples: `rejoinder train` · `rejoinder train policy --steps 1000 --seed 3` · `rejoinder train -a my/assistant`
     · `rejoinder train user --corpus woz2 woz_train_en.json.xz --held-out woz_validate_en.json.xz`
+    · `rejoinder train memory --tasks 1-25 --data babi/en-10k`
     """
+    if what == "memory":
+        from bot.commands.train_memory import train_memory
+        from memory.dnc.training import MemoryTraining
+
+        training = MemoryTraining(steps=steps or MemoryTraining.steps, seed=seed or 0, support_weight=support)
+        train_memory(tasks, data, out or Path("models/memory"), training, generated, as_json=as_json)
+        return
     if what == "user":
         from bot.commands.train_user import train_user
 
@@ -216,126 +224,21 @@ def evaluate_log(
     run(settings(config, assistant, seed=seed), updates, training_share, as_json=as_json)
 
 
-@benchmark.command("server")
-def benchmark_server(
-    url: Annotated[str | None, typer.Option(help="A running server (default: start one).")] = None,
-    clients: Annotated[str, typer.Option(help="Numbers of concurrent clients.")] = "1,8,32",
-    seconds: Annotated[float, typer.Option(min=0.5, help="Length of each run.")] = 10.0,
-    config: ConfigPath = None,
-    assistant: AssistantPath = None,
+@evaluate.command("memory")
+def evaluate_memory(
+    files: Annotated[list[Path], typer.Argument(help="bAbI files, plain or .xz.")],
+    model: Annotated[Path | None, typer.Option(help="Folder of the memory (default: the one that is shipped).")] = None,
+    task: Annotated[int | None, typer.Option(min=1, max=20, help="Their task, when the names don't say it.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Messages a second, latency, memory and CPU time a message under concurrent clients.
+    """Error of the memory on each bAbI task, and how many tasks fail (over 5 % error).
 
-    Example: `rejoinder benchmark server --clients 1,32 --seconds 10`
+    Example: `rejoinder evaluate memory qa1_single-supporting-fact_test.txt qa2_two-supporting-facts_test.txt.xz --json`
     """
-    from bot.commands.benchmark import server as run
+    from bot.commands.evaluate_memory import evaluate_memory as run
+    from memory.dnc.reader import SHIPPED
 
-    if not all(count.strip().isdecimal() and int(count) for count in clients.split(",")):
-        raise typer.BadParameter(f"{clients!r}: write numbers above 0 such as 1,8,32", param_hint="--clients")
-    run(settings(config, assistant), url, [int(n) for n in clients.split(",")], seconds, as_json=as_json)
-
-
-@benchmark.command("probes")
-def benchmark_probes(
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds for each probe.")] = 20,
-    variant: Annotated[str | None, typer.Option(help="Only this variant of the learner (default: all).")] = None,
-    as_json: Json = False,
-) -> None:
-    """Does every variant of the DQN find the known optimum of every probe environment, with every seed?
-
-    Examples: `rejoinder benchmark probes` · `rejoinder benchmark probes --seeds 3 --variant noisy --json`
-    """
-    from bot.commands.benchmark_probes import probes as run
-
-    run(seeds, variant, as_json=as_json)
-
-
-@benchmark.command("simulator")
-def benchmark_simulator(
-    domain: Annotated[str, typer.Option(help="CR, SFR, or another domain below REJOINDER_DATA.")] = "CR",
-    ontology: Annotated[Path | None, typer.Option(help="A domain's own ontology file, with --table.")] = None,
-    table: Annotated[Path | None, typer.Option(help="A domain's own table of entities, with --ontology.")] = None,
-    env: Annotated[int, typer.Option(help="Environment 1-6 of the PyDial benchmark.")] = 3,
-    num_envs: Annotated[int, typer.Option(min=1, help="Dialogues side by side.")] = 1024,
-    policy: Annotated[str, typer.Option(help="rule | random")] = "rule",
-    observations: Annotated[str, typer.Option(help="belief | slots | nbest | none")] = "belief",
-    seconds: Annotated[float, typer.Option(min=0.1, help="Length of the run.")] = 5.0,
-    as_json: Json = False,
-) -> None:
-    """Simulated user turns and dialogues a second, one process on one core.
-
-    Examples: `rejoinder benchmark simulator --domain CR --env 3 --num-envs 1024 --json`
-    · `rejoinder benchmark simulator --ontology my-rules.json --table my-dbase.json --policy random`
-    """
-    from bot.commands.benchmark_simulator import simulator as run
-
-    run(domain, (ontology, table), env, num_envs, policy, seconds, observations, as_json=as_json)
-
-
-@benchmark.command("policies")
-def benchmark_policies(
-    domains: Annotated[str, typer.Option(help="CR, SFR, or others below REJOINDER_DATA.")] = "CR,SFR",
-    ontology: Annotated[Path | None, typer.Option(help="A domain's own ontology file, with --table.")] = None,
-    table: Annotated[Path | None, typer.Option(help="A domain's own table of entities, with --ontology.")] = None,
-    envs: Annotated[str, typer.Option(help="Environments, such as 1,3,6 or 1-6.")] = "1-6",
-    policy: Annotated[str, typer.Option(help="dqn, dqn-belief, imitation, gp-sarsa, handcrafted, random.")] = "dqn",
-    seeds: Annotated[int, typer.Option(min=1, help="Training runs per cell.")] = 5,
-    dialogues: Annotated[int | None, typer.Option(min=20, help="Training dialogues a run (default 4,000).")] = None,
-    seconds: Annotated[float | None, typer.Option(min=1, help="Seconds of training a run instead.")] = None,
-    test_dialogues: Annotated[int, typer.Option(min=1, help="Greedy test dialogues a run.")] = 500,
-    processes: Annotated[
-        int | None, typer.Option(min=1, help="Runs at once (default: cores; 1 for --seconds).")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Finished runs; a second call goes on from there.")] = Path(
-        "runs/benchmark_policies.jsonl"
-    ),
-    as_json: Json = False,
-) -> None:
-    """Train policies in environments of the PyDial benchmark and test them: a table with intervals; resumable.
-
-    Examples: `rejoinder benchmark policies --domains CR,SFR --envs 1-6 --seeds 5`
-    · `rejoinder benchmark policies --ontology my-rules.json --table my-dbase.json --envs 3 --seconds 60 --json`
-    """
-    from bot.commands.benchmark_policies import Plan
-    from bot.commands.benchmark_policies import policies as run
-
-    plan = Plan(
-        tuple(name.strip() for name in domains.split(",")), (ontology, table), number_ranges(envs, "--envs"),
-        tuple(name.strip() for name in policy.split(",")), seeds, dialogues, seconds, test_dialogues, processes, out,
-    )  # fmt: skip
-    run(plan, as_json=as_json)
-
-
-@benchmark.command("tcbot")
-def benchmark_tcbot(
-    task: Annotated[Path | None, typer.Option(help="Folder of the task (default: below REJOINDER_DATA).")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Training runs.")] = 5,
-    dialogues: Annotated[int, typer.Option(min=100, help="Training dialogues a run, the rule agent's included.")] = 850,
-    test_dialogues: Annotated[int, typer.Option(min=1, help="Greedy test dialogues a run.")] = 500,
-    out: Annotated[Path, typer.Option(help="Finished runs; a second call goes on from there.")] = Path(
-        "runs/benchmark_tcbot.jsonl"
-    ),
-    as_json: Json = False,
-) -> None:
-    """Learn TC-Bot's movie-ticket task within a tenth of its dialogues, and test: per seed and with intervals.
-
-    Example: `rejoinder benchmark tcbot --seeds 5 --dialogues 850 --json`
-    """
-    from bot.commands.benchmark_tcbot import tcbot as run
-
-    run(task, seeds, dialogues, test_dialogues, out, as_json=as_json)
-
-
-def number_ranges(text: str, option: str) -> tuple[int, ...]:
-    """The numbers of ``1,3-5``; typer.BadParameter for anything else."""
-    numbers: list[int] = []
-    for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        if not first.isdecimal() or (last and not last.isdecimal()):
-            raise typer.BadParameter(f"{text!r}: write numbers and ranges such as 1,3-5", param_hint=option)
-        numbers += range(int(first), int(last or first) + 1)
-    return tuple(dict.fromkeys(numbers))
+    run(files, model or SHIPPED, task, as_json=as_json)
 
 
 @log.command("search")
@@ -435,29 +338,6 @@ def init(
     from bot.commands.init import init as run
 
     run(folder, template)
-
-
-def settings(
-    config: Path | None,
-    assistant: Path | None,
-    *,
-    seed: int | None = None,
-    host: str | None = None,
-    port: int | None = None,
-) -> Config:
-    """The configuration with what the command line overrides."""
-    from bot.config import load_config, overridden
-
-    loaded = load_config(config)
-    changes: dict[str, object] = {}
-    if assistant is not None:
-        changes["assistant"] = assistant
-    if seed is not None:
-        changes["seed"] = seed
-    server = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
-    if server:
-        changes["server"] = {**loaded.server.model_dump(), **server}
-    return overridden(loaded, changes)
 
 
 def main() -> None:

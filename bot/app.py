@@ -15,8 +15,12 @@ from bot.learning.watch import PolicyWatcher
 from bot.limits import ServerSettings
 from bot.nlu.pipeline import NLU
 from bot.nlu.pool import NLUPool
+from bot.recall import Recall
+from bot.remembering import StatementMemory
 from bot.shortcuts import parse_shortcut
+from bot.story_statements import StoryStatements
 from memory.dialogue import NLUResult
+from memory.dnc.reader import StoryMemory
 from memory.store import EventStore, SqliteStore
 from policies.actions import ActionSpace, MaskThresholds
 from policies.export import OnnxPolicy
@@ -55,12 +59,19 @@ def build(
     policy: Policy | None = None,
     understand: Understand | None = None,
     store: EventStore | None = None,
+    memory: StatementMemory | None = None,
 ) -> Bot:
-    """Load everything that ``config`` names; raises the errors listed in ``bot.errors``."""
+    """Load everything that ``config`` names; raises the errors listed in ``bot.errors``.
+
+    With a ``memory`` (default: the model that ``memory.model`` names, if any) the bot keeps what users state, and
+    answers questions about it (``bot.recall``).
+    """
     assistant = assistant or load_assistant(config.assistant)
     chosen = policy or build_policy(config.policy.name, config, assistant)
     readers = [NLU.load(config.model_dir, assistant) for _ in range(config.nlu.threads)]
     pool = NLUPool(readers)
+    if memory is None and config.memory.model is not None:
+        memory = StoryStatements(StoryMemory.load(config.memory.model))
     engine = Engine(
         assistant,
         understand or pool.parse,
@@ -68,6 +79,7 @@ def build(
         SocialPolicy(assistant.ontology, thresholds(config)),
         config.seed,
         ActionSpace(assistant.ontology, mask_thresholds(chosen)),
+        Recall(assistant, memory) if memory else None,
     )
     if store is None:
         config.data.mkdir(parents=True, exist_ok=True)

@@ -83,6 +83,12 @@ class ConversationConfig(_Section):
     out_of_scope_threshold: float = Field(default=0.5, gt=0, lt=1)
 
 
+class MemoryConfig(_Section):
+    """What remembers users' statements: a story model's folder, or None for no memory."""
+
+    model: Path | None = None
+
+
 class ServerConfig(_Section):
     """Where to listen and what to refuse."""
 
@@ -107,6 +113,7 @@ class Config(_Section):
     training: TrainingConfig = TrainingConfig()
     learning: LearningConfig = LearningConfig()
     conversation: ConversationConfig = ConversationConfig()
+    memory: MemoryConfig = MemoryConfig()
     server: ServerConfig = ServerConfig()
 
     @property
@@ -157,6 +164,8 @@ def _rooted(config: Config, root: Path) -> Config:
     changes: dict[str, Any] = {key: root / getattr(config, key) for key in ("assistant", "models", "data")}
     if config.training.users is not None:
         changes["training"] = config.training.model_copy(update={"users": root / config.training.users})
+    if config.memory.model is not None:
+        changes["memory"] = config.memory.model_copy(update={"model": root / config.memory.model})
     return config.model_copy(update=changes)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from bot.assistant import Assistant
 from bot.booking import booked, checked
 from bot.nlg.realise import Realiser
+from bot.recall import Recall
 from bot.shortcuts import parse_shortcut
 from memory.conversation import Conversation, Turn
 from memory.dialogue import BotResponse, Decision, NLUResult, ScoredAct, SystemAct, UserMessage
@@ -36,7 +37,8 @@ class Engine:
     """Turns messages into events for one assistant.
 
     ``policy`` may be replaced by another at any time, from any thread: a turn keeps the one it began with. ``space``
-    is by default the assistant's action space with the default thresholds.
+    is by default the assistant's action space with the default thresholds. ``recall`` keeps the user's statements and
+    answers from them; without it every sentence is the task's.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Engine:
         social: SocialPolicy,
         seed: int = 7,
         space: ActionSpace | None = None,
+        recall: Recall | None = None,
     ) -> None:
         self.assistant = assistant
         self.ontology = assistant.ontology
@@ -56,12 +59,17 @@ class Engine:
         self.space = space or ActionSpace(assistant.ontology)
         self.realiser = Realiser(assistant)
         self.seed = seed
+        self.recall = recall
 
     async def respond(self, state: Conversation, message: UserMessage) -> Turn:
         """One turn: its events in order and the state after them; nothing is stored."""
         clock = _Stopwatch()
         rng, policy = turn_rng(self.seed, state.id, state.seq), self.policy  # one version throughout the turn
-        nlu = reinterpreted(await self._nlu(state, message), venue_known=bool(state.belief.venue[0] >= 0))
+        recalled = self.recall.hear(state, message, rng) if self.recall else None
+        if recalled and not recalled.rest:
+            return recalled.turn(self.ontology, state, message)
+        task = replace(message, text=recalled.rest) if recalled else message
+        nlu = reinterpreted(await self._nlu(state, task), venue_known=bool(state.belief.venue[0] >= 0))
         clock.lap("nlu")
         heard = UserUttered(message.timestamp, message.text, message.message_id or "", message.channel, nlu)
         turn = Turn.begin(state).then(self.ontology, heard)
@@ -73,8 +81,9 @@ class Engine:
         effects = self._effects(decision, system, state, message.timestamp, rng)
         replies = self._say(social, system, state, nlu, effects, rng)
         clock.lap("nlg")
+        noted, answers = (recalled.events, recalled.replies) if recalled else ((), ())
         decided = Decided(message.timestamp, decision, system, clock.laps)
-        return turn.then(self.ontology, decided, *effects, BotUttered(message.timestamp, tuple(replies)))
+        return turn.then(self.ontology, decided, *noted, *effects, BotUttered(message.timestamp, (*answers, *replies)))
 
     async def _nlu(self, state: Conversation, message: UserMessage) -> NLUResult:
         shortcut = parse_shortcut(message.text, self.ontology)

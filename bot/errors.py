@@ -27,6 +27,8 @@ def explain(error: Exception) -> str | None:
     known = (
         "ModelError",
         "ErrorModelError",
+        "MemoryModelError",
+        "ResponseError",
         "EncoderError",
         "CorpusError",
         "FittedUserError",
@@ -37,6 +39,8 @@ def explain(error: Exception) -> str | None:
         "WidgetError",
         "SettingsError",
         "SecretError",
+        "BabiFormatError",
+        "MemoryModelError",
     )
     if type(error).__name__ in known:
         return str(error)

@@ -7,12 +7,25 @@ from dataclasses import dataclass, replace
 
 from memory.belief import BeliefState, observe_system, observe_user
 from memory.dialogue import BotResponse
-from memory.events import Booked, BotUttered, Decided, Event, FeedbackGiven, HandedOff, UserUttered
+from memory.events import (
+    Booked,
+    BotUttered,
+    Decided,
+    Event,
+    FeedbackGiven,
+    HandedOff,
+    MemoryCleared,
+    StatementRemembered,
+    UserUttered,
+)
 from memory.ontology import Ontology
 from memory.turn import OpenValues, evidence_from_acts, system_turn
 
 MOOD_MEMORY = 0.6
 """Weight of the past in the smoothed sentiment: one short message says little about a mood."""
+
+REMEMBERED_STATEMENTS = 256
+"""Statements kept of one conversation; the oldest ones go first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +46,8 @@ class Conversation:
     handed_off: bool = False
     bookings: tuple[Booked, ...] = ()
     last_replies: tuple[BotResponse, ...] = ()
+    remembered: tuple[str, ...] = ()
+    """The user's latest statements, oldest first; at most ``REMEMBERED_STATEMENTS``."""
 
     @classmethod
     def new(cls, ontology: Ontology, conversation_id: str) -> Conversation:
@@ -65,6 +80,10 @@ def apply(ontology: Ontology, state: Conversation, event: Event) -> Conversation
             return replace(state, handed_off=True)
         case FeedbackGiven():
             return state
+        case StatementRemembered():
+            return replace(state, remembered=(*state.remembered, event.text)[-REMEMBERED_STATEMENTS:])
+        case MemoryCleared():
+            return replace(state, remembered=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +129,7 @@ def _decided(ontology: Ontology, state: Conversation, event: Decided) -> Convers
     if event.system is not None:
         belief = observe_system(ontology, belief, system_turn(ontology, event.system))
     if event.decision.action == "restart":  # bookings are facts and stay
-        state = replace(state, mood=0.0, complaints=0, handed_off=False)
+        state = replace(state, mood=0.0, complaints=0, handed_off=False, remembered=())
     return replace(
         state,
         belief=belief,

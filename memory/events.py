@@ -73,10 +73,28 @@ class FeedbackGiven:
     comment: str = ""
 
 
-Event = UserUttered | Decided | BotUttered | Booked | HandedOff | FeedbackGiven
+@dataclass(frozen=True, slots=True)
+class StatementRemembered:
+    """The user stated ``text``, a sentence to be remembered."""
+
+    timestamp: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryCleared:
+    """The user asked to forget everything that was remembered so far."""
+
+    timestamp: float
+
+
+Event = UserUttered | Decided | BotUttered | Booked | HandedOff | FeedbackGiven | StatementRemembered | MemoryCleared
 _TYPES: dict[str, type[Any]] = {
-    cls.__name__: cls for cls in (UserUttered, Decided, BotUttered, Booked, HandedOff, FeedbackGiven)
-}
+    cls.__name__: cls
+    for cls in (
+        UserUttered, Decided, BotUttered, Booked, HandedOff, FeedbackGiven, StatementRemembered, MemoryCleared,
+    )
+}  # fmt: skip
 
 
 def event_to_json(event: Event) -> str:

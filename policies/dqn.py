@@ -25,6 +25,7 @@ from policies.losses import huber, large_margin, quantile_huber
 from policies.masked import check_finite
 from policies.networks import DuelingNetwork, HeadedNetwork
 from policies.noisy import resample
+from policies.optimize.clipping import clip_norm
 from policies.policy import PolicyOutput, greedy_output
 from policies.replay import Batch
 from policies.resume import State, pack_rng, part, prefixed, restore_rng
@@ -145,7 +146,7 @@ class DQN:
         check_finite(self.updates, loss=loss.detach())
         self.optimizer.zero_grad()
         torch.autograd.backward(loss)
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip)
+        norm = clip_norm(self.network.parameters(), self.config.gradient_clip)
         check_finite(self.updates, gradients=norm)
         self.figures = {"loss": float(loss.item()), "gradient_norm": float(norm.item())}
         self.optimizer.step()

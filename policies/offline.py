@@ -18,6 +18,7 @@ from torch import nn
 from policies.episodes import Log
 from policies.masked import MASKED, check_finite
 from policies.networks import DuelingNetwork
+from policies.optimize.clipping import clip_norm
 from policies.replay import Batch
 from policies.train import Progress
 
@@ -81,7 +82,7 @@ def train_cql(log: Log, config: CQLConfig, *, progress: Progress | None = None) 
                 group["lr"] = config.learning_rate * (1.0 - update / config.updates)
             optimizer.zero_grad()
             torch.autograd.backward(loss)
-            nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
+            clip_norm(network.parameters(), config.gradient_clip)
             optimizer.step()
             with torch.no_grad():
                 torch._foreach_lerp_(list(target.parameters()), list(network.parameters()), config.tau)

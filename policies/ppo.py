@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from memory.ontology import BoolArray, IntArray
 from memory.turn import FloatArray
 from policies.masked import ActorCritic, check_finite, draw, entropy, masked_log_probs
+from policies.optimize.clipping import clip_norm
 from policies.selection import Selection
 from policies.train import Evaluate, Progress, TrainingEnv, TrainingResult
 
@@ -117,7 +117,7 @@ class PPO:
                 check_finite(self.updates, loss=loss)
                 self.optimizer.zero_grad()
                 torch.autograd.backward(loss)
-                norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip)
+                norm = clip_norm(self.network.parameters(), self.config.gradient_clip)
                 check_finite(self.updates, gradient=norm)
                 self.optimizer.step()
                 self.updates += 1

@@ -193,7 +193,8 @@ def train_recurrent(
         network = RecurrentActorCritic(features.shape[1], masks.shape[1], config.encoded, config.core)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, eps=1e-5)
     selection = Selection(network, evaluate, config.steps, progress, metrics)
-    state, kl, step = network.core.initial(env.num_envs), 0.0, 0
+    # an initial state can be learned; what enters a rollout is taken over as it is
+    state, kl, step = tuple(part.detach() for part in network.core.initial(env.num_envs)), 0.0, 0
     try:
         while step < config.steps:
             rows: list[tuple[NDArray[np.generic], ...]] = []

@@ -19,7 +19,17 @@ from bot.conversations import Conversations, UnknownConversation, history
 from bot.wire import check_id, json_response, take_number
 from memory.conversation import Conversation, apply
 from memory.dialogue import NLUResult
-from memory.events import Booked, BotUttered, Decided, Event, FeedbackGiven, HandedOff, UserUttered
+from memory.events import (
+    Booked,
+    BotUttered,
+    Decided,
+    Event,
+    FeedbackGiven,
+    HandedOff,
+    MemoryCleared,
+    StatementRemembered,
+    UserUttered,
+)
 from memory.ontology import DISCOURSE_ACTS, METHODS, Ontology
 
 VISIBLE = 0.01
@@ -131,6 +141,10 @@ def _add(turn: dict[str, Any], event: Event, actions: Sequence[str]) -> None:
         case HandedOff():
             turn["effects"].append({"type": "handed_off", **asdict(event)})
             turn["notes"].append(f"handed off: {event.reason}")
+        case StatementRemembered():
+            turn["notes"].append(f"remembered: {event.text}")
+        case MemoryCleared():
+            turn["notes"].append("forgot what was remembered")
         case BotUttered():
             turn["replied_at"] = event.timestamp
         case _:

@@ -46,7 +46,7 @@ def policies(plan: Plan, *, as_json: bool) -> None:
     missing = [job for job in jobs if _key(job) not in done]
     if missing:
         kept = len(jobs) - len(missing)
-        if kept:
+        if kept and not as_json:
             console.print(f"{kept} of {len(jobs)} runs are in {plan.out} already", markup=False)
         _run(missing, plan, done, quiet=as_json)
     from simulator.pydial.benchmark import cells

@@ -27,7 +27,7 @@ def probes(seeds: int, variant: str | None, *, as_json: bool) -> None:
         raise CommandError(f"--variant {variant}: there are {', '.join(VARIANTS)}")
     chosen = list(VARIANTS) if variant is None else [variant]
     rows: list[dict[str, Any]] = []
-    with _progress(len(chosen) * len(PROBES) * seeds, hidden=as_json) as advance:
+    with counted("probes", len(chosen) * len(PROBES) * seeds, hidden=as_json) as advance:
         for name in chosen:
             for probe in PROBES:
                 runs: list[ProbeRun] = []
@@ -65,8 +65,9 @@ def _report(rows: list[dict[str, Any]], *, as_json: bool) -> None:
 
 
 @contextmanager
-def _progress(steps: int, *, hidden: bool) -> Iterator[Callable[[], None]]:
-    columns = (TextColumn("probes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+def counted(what: str, steps: int, *, hidden: bool) -> Iterator[Callable[[], None]]:
+    """A progress bar over ``steps`` runs; call what it gives after each."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, disable=hidden, console=console) as progress:
-        task = progress.add_task("probes", total=steps)
+        task = progress.add_task(what, total=steps)
         yield lambda: progress.advance(task)

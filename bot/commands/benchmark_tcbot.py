@@ -27,7 +27,7 @@ def tcbot(folder: Path | None, seeds: int, dialogues: int, test_dialogues: int, 
     jobs = _jobs(folder, seeds, dialogues, test_dialogues)
     done = finished_runs(out)
     missing = [job for job in jobs if _key(job) not in done]
-    if missing and len(missing) < len(jobs):
+    if missing and len(missing) < len(jobs) and not as_json:
         console.print(f"{len(jobs) - len(missing)} of {len(jobs)} runs are in {out} already", markup=False)
     _run(missing, out, done, quiet=as_json)
     from simulator.tcbot.benchmark import summary

@@ -20,7 +20,7 @@ from policies.recurrent import (
     train_recurrent,
 )
 from policies.train import TrainingResult
-from tests.policies.memory_probe import BLIND, OPTIMUM, CorridorEnv
+from simulator.corridor import BLIND, OPTIMUM, CorridorEnv
 
 
 def small_lstm(inputs: int) -> LSTMCore:

@@ -18,7 +18,8 @@ class CorridorEnv:
     """``length`` steps; the cue (0 or 1) is seen in the first one, and in the last one its action earns 1, else -1.
 
     Observations (B, 4): cue 0, cue 1, inside, at the end. Actions 0 and 1; inside the corridor action 1 is masked at
-    random, and nothing depends on the actions there. With ``lengths`` episodes differ in length.
+    random, and nothing depends on the actions there. With ``shortest`` episodes differ in length,
+    from it to ``length`` steps.
     """
 
     def __init__(self, length: int = 10, num_envs: int = 32, shortest: int | None = None) -> None:
@@ -30,15 +31,19 @@ class CorridorEnv:
         self._masks = np.ones((num_envs, 2), dtype=np.bool_)
 
     def reset(self, *, seed: int | None = None) -> tuple[FloatArray, dict[str, Any]]:
+        """Begin an episode in every environment; observations (B, 4)."""
         self._rng = np.random.default_rng(seed)
         self._begin(np.ones(self.num_envs, dtype=np.bool_))
         return self._observe(), {}
 
     def action_masks(self) -> BoolArray:
+        """(B, 2), what is allowed now."""
         return self._masks.copy()
 
     def step(self, actions: IntArray, /) -> tuple[FloatArray, FloatArray, NDArray[Any], NDArray[Any], dict[str, Any]]:
-        assert self._masks[np.arange(self.num_envs), actions].all()
+        """Gymnasium's step with autoreset in the same step; ValueError for a masked action."""
+        if not self._masks[np.arange(self.num_envs), actions].all():
+            raise ValueError("an action is masked: choose among action_masks()")
         done = self._time == self._end
         reward = np.where(done, np.where(actions == self._cue, 1.0, -1.0), 0.0).astype(np.float32)
         self._time += 1

@@ -1,0 +1,183 @@
+"""``rejoinder benchmark``: the commands that measure; each imports what it needs when it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.commands.options import AssistantPath, ConfigPath, Json, settings
+
+benchmark = typer.Typer(help="Measure speed, learners and memories.", no_args_is_help=True)
+
+
+@benchmark.command("server")
+def benchmark_server(
+    url: Annotated[str | None, typer.Option(help="A running server (default: start one).")] = None,
+    clients: Annotated[str, typer.Option(help="Numbers of concurrent clients.")] = "1,8,32",
+    seconds: Annotated[float, typer.Option(min=0.5, help="Length of each run.")] = 10.0,
+    config: ConfigPath = None,
+    assistant: AssistantPath = None,
+    as_json: Json = False,
+) -> None:
+    """Messages a second, latency, memory and CPU time a message under concurrent clients.
+
+    Example: `rejoinder benchmark server --clients 1,32 --seconds 10`
+    """
+    from bot.commands.benchmark import server as run
+
+    if not all(count.strip().isdecimal() and int(count) for count in clients.split(",")):
+        raise typer.BadParameter(f"{clients!r}: write numbers above 0 such as 1,8,32", param_hint="--clients")
+    run(settings(config, assistant), url, [int(n) for n in clients.split(",")], seconds, as_json=as_json)
+
+
+@benchmark.command("probes")
+def benchmark_probes(
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds for each probe.")] = 20,
+    variant: Annotated[str | None, typer.Option(help="Only this variant of the learner (default: all).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Does every variant of the DQN find the known optimum of every probe environment, with every seed?
+
+    Examples: `rejoinder benchmark probes` · `rejoinder benchmark probes --seeds 3 --variant noisy --json`
+    """
+    from bot.commands.benchmark_probes import probes as run
+
+    run(seeds, variant, as_json=as_json)
+
+
+@benchmark.command("recurrent")
+def benchmark_recurrent(
+    task: Annotated[str, typer.Option(help="corridor | dialogues")] = "dialogues",
+    cores: Annotated[str, typer.Option(help="Memories: none, lstm, ntm, dnc.")] = "none,lstm,ntm,dnc",
+    seeds: Annotated[int, typer.Option(min=1, help="Training runs per memory.")] = 5,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps per environment (default: the task's).")] = None,
+    out: Annotated[Path, typer.Option(help="Finished runs; a second call goes on from there.")] = Path(
+        "runs/benchmark_recurrent.jsonl"
+    ),
+    as_json: Json = False,
+) -> None:
+    """Success of a recurrent policy with each memory where no belief tracker remembers for it.
+
+    Examples: `rejoinder benchmark recurrent` · `rejoinder benchmark recurrent --task corridor --cores lstm,dnc --json`
+    """
+    from bot.commands.benchmark_recurrent import recurrent as run
+
+    run(task, tuple(dict.fromkeys(name.strip() for name in cores.split(","))), seeds, steps, out, as_json=as_json)
+
+
+@benchmark.command("simulator")
+def benchmark_simulator(
+    domain: Annotated[str, typer.Option(help="CR, SFR, or another domain below REJOINDER_DATA.")] = "CR",
+    ontology: Annotated[Path | None, typer.Option(help="A domain's own ontology file, with --table.")] = None,
+    table: Annotated[Path | None, typer.Option(help="A domain's own table of entities, with --ontology.")] = None,
+    env: Annotated[int, typer.Option(help="Environment 1-6 of the PyDial benchmark.")] = 3,
+    num_envs: Annotated[int, typer.Option(min=1, help="Dialogues side by side.")] = 1024,
+    policy: Annotated[str, typer.Option(help="rule | random")] = "rule",
+    observations: Annotated[str, typer.Option(help="belief | slots | nbest | none")] = "belief",
+    seconds: Annotated[float, typer.Option(min=0.1, help="Length of the run.")] = 5.0,
+    as_json: Json = False,
+) -> None:
+    """Simulated user turns and dialogues a second, one process on one core.
+
+    Examples: `rejoinder benchmark simulator --domain CR --env 3 --num-envs 1024 --json`
+    · `rejoinder benchmark simulator --ontology my-rules.json --table my-dbase.json --policy random`
+    """
+    from bot.commands.benchmark_simulator import simulator as run
+
+    run(domain, (ontology, table), env, num_envs, policy, seconds, observations, as_json=as_json)
+
+
+@benchmark.command("policies")
+def benchmark_policies(
+    domains: Annotated[str, typer.Option(help="CR, SFR, or others below REJOINDER_DATA.")] = "CR,SFR",
+    ontology: Annotated[Path | None, typer.Option(help="A domain's own ontology file, with --table.")] = None,
+    table: Annotated[Path | None, typer.Option(help="A domain's own table of entities, with --ontology.")] = None,
+    envs: Annotated[str, typer.Option(help="Environments, such as 1,3,6 or 1-6.")] = "1-6",
+    policy: Annotated[str, typer.Option(help="dqn, dqn-belief, imitation, gp-sarsa, handcrafted, random.")] = "dqn",
+    seeds: Annotated[int, typer.Option(min=1, help="Training runs per cell.")] = 5,
+    dialogues: Annotated[int | None, typer.Option(min=20, help="Training dialogues a run (default 4,000).")] = None,
+    seconds: Annotated[float | None, typer.Option(min=1, help="Seconds of training a run instead.")] = None,
+    test_dialogues: Annotated[int, typer.Option(min=1, help="Greedy test dialogues a run.")] = 500,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Runs at once (default: cores; 1 for --seconds).")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Finished runs; a second call goes on from there.")] = Path(
+        "runs/benchmark_policies.jsonl"
+    ),
+    as_json: Json = False,
+) -> None:
+    """Train policies in environments of the PyDial benchmark and test them: a table with intervals; resumable.
+
+    Examples: `rejoinder benchmark policies --domains CR,SFR --envs 1-6 --seeds 5`
+    · `rejoinder benchmark policies --ontology my-rules.json --table my-dbase.json --envs 3 --seconds 60 --json`
+    """
+    from bot.commands.benchmark_policies import Plan
+    from bot.commands.benchmark_policies import policies as run
+
+    plan = Plan(
+        tuple(name.strip() for name in domains.split(",")), (ontology, table), number_ranges(envs, "--envs"),
+        tuple(name.strip() for name in policy.split(",")), seeds, dialogues, seconds, test_dialogues, processes, out,
+    )  # fmt: skip
+    run(plan, as_json=as_json)
+
+
+@benchmark.command("tcbot")
+def benchmark_tcbot(
+    task: Annotated[Path | None, typer.Option(help="Folder of the task (default: below REJOINDER_DATA).")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Training runs.")] = 5,
+    dialogues: Annotated[int, typer.Option(min=100, help="Training dialogues a run, the rule agent's included.")] = 850,
+    test_dialogues: Annotated[int, typer.Option(min=1, help="Greedy test dialogues a run.")] = 500,
+    out: Annotated[Path, typer.Option(help="Finished runs; a second call goes on from there.")] = Path(
+        "runs/benchmark_tcbot.jsonl"
+    ),
+    as_json: Json = False,
+) -> None:
+    """Learn TC-Bot's movie-ticket task within a tenth of its dialogues, and test: per seed and with intervals.
+
+    Example: `rejoinder benchmark tcbot --seeds 5 --dialogues 850 --json`
+    """
+    from bot.commands.benchmark_tcbot import tcbot as run
+
+    run(task, seeds, dialogues, test_dialogues, out, as_json=as_json)
+
+
+@benchmark.command("memory")
+def benchmark_memory(
+    task: Annotated[str, typer.Option(help="copy | repeat-copy | associative-recall")] = "copy",
+    machines: Annotated[str, typer.Option(help="Memory machines: ntm, dnc.")] = "ntm,dnc",
+    aids: Annotated[str, typer.Option(help="none, an aid, all, all-but-AID, all-rmsprop.")] = (
+        "none,all,all-but-grad-clip,all-but-loss-clip,all-but-initial-memory,all-but-curriculum,all-but-adam,all-rmsprop"
+    ),
+    seeds: Annotated[int, typer.Option(min=1, help="Training runs per machine and set of aids.")] = 5,
+    steps: Annotated[int, typer.Option(min=1, help="Updates a run.")] = 1000,
+    longest: Annotated[int, typer.Option(min=1, help="The longest sequences or lists.")] = 5,
+    out: Annotated[Path, typer.Option(help="Finished runs; a second call goes on from there.")] = Path(
+        "runs/benchmark_memory.jsonl"
+    ),
+    as_json: Json = False,
+) -> None:
+    """Train memory machines with and without each training aid: wrong bits with intervals, curves; resumable.
+
+    Aids: grad-clip, loss-clip, rmsprop, adam, initial-memory, curriculum.
+
+    Examples: `rejoinder benchmark memory --task copy --seeds 5`
+    · `rejoinder benchmark memory --task associative-recall --machines dnc --aids none,adam,all --seeds 2 --json`
+    """
+    from bot.commands.benchmark_memory import MemoryPlan
+    from bot.commands.benchmark_memory import memory as run
+
+    chosen = [tuple(dict.fromkeys(name.strip() for name in names.split(","))) for names in (machines, aids)]
+    run(MemoryPlan(task, chosen[0], chosen[1], seeds, steps, longest, out), as_json=as_json)
+
+
+def number_ranges(text: str, option: str) -> tuple[int, ...]:
+    """The numbers of ``1,3-5``; typer.BadParameter for anything else."""
+    numbers: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.strip().partition("-")
+        if not first.isdecimal() or (last and not last.isdecimal()):
+            raise typer.BadParameter(f"{text!r}: write numbers and ranges such as 1,3-5", param_hint=option)
+        numbers += range(int(first), int(last or first) + 1)
+    return tuple(dict.fromkeys(numbers))

@@ -1,0 +1,220 @@
+"""A trained story memory at work, without torch: statements are written into it, questions are answered from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from memory.dnc.words import END, UNKNOWN, Lexicon, Names, singular, words_of
+from memory.turn import FloatArray
+
+FORMAT = 1
+WRITE_FILE, READ_FILE, MANIFEST_FILE = "write.onnx", "read.onnx", "manifest.json"
+SHIPPED = Path(__file__).parent / "trained"
+"""The memory that comes with the package."""
+SUPPORTS = 0.9
+"""A statement read this much, over all hops, supports an answer."""
+LONGEST = 400
+"""Characters of a sentence that are read."""
+
+
+class MemoryModelError(ValueError):
+    """A memory's files are missing, damaged or of another version; the message names the file and the remedy."""
+
+
+@dataclass(frozen=True)
+class MemoryAnswer:
+    """What a memory answers.
+
+    Attributes:
+        text: the answer; None is "I don't know".
+        confidence: the chance the memory gives its answer, in [0, 1].
+        supporting: the statements it was read from, verbatim, the most read first.
+    """
+
+    text: str | None
+    confidence: float
+    supporting: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MemoryState:
+    """The memory of one conversation: a value that is never changed.
+
+    Attributes:
+        relations: (N, D) rows, oldest first.
+        fillers: (N, K * E) rows.
+        statements: the N statements, verbatim.
+        names: name -> number, in the order of their first mention.
+        surfaces: name -> how it was written first.
+        written: statements written so far, overwritten ones included.
+    """
+
+    relations: FloatArray
+    fillers: FloatArray
+    statements: tuple[str, ...] = ()
+    names: dict[str, int] = field(default_factory=dict)
+    surfaces: dict[str, str] = field(default_factory=dict)
+    written: int = 0
+
+
+class StoryMemory:
+    """Reads and writes with the two graphs of a trained memory; one thread, no state of its own."""
+
+    def __init__(self, write: Any, read: Any, manifest: dict[str, Any], rows: int = 256) -> None:
+        self._write, self._read = write, read
+        self.settings: dict[str, int] = manifest["settings"]
+        self.training: dict[str, Any] = manifest["training"]
+        self.lexicon = Lexicon(tuple(manifest["words"]), tuple(manifest["meaningful"]))
+        self.rows = rows
+        self.threshold = float(self.training.get("threshold", 0.5))
+
+    @classmethod
+    def load(cls, folder: Path, rows: int = 256) -> StoryMemory:
+        """Open a folder written by ``rejoinder train memory``; MemoryModelError names what is wrong with it."""
+        path = folder / MANIFEST_FILE
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            if manifest["format"] != FORMAT:
+                raise MemoryModelError(f"{path}: format {manifest['format']}, this version reads {FORMAT}: train again")
+            graphs = [_session(folder / name, manifest["sha256"][name]) for name in (WRITE_FILE, READ_FILE)]
+            memory = cls(graphs[0], graphs[1], manifest, rows)
+            if memory.settings["lexicon"] != len(memory.lexicon):
+                raise MemoryModelError(
+                    f"{path}: {len(memory.lexicon)} words, the network was made for others: train again"
+                )
+        except FileNotFoundError:
+            raise MemoryModelError(f"{path}: no such file: run `rejoinder train memory`") from None
+        except (KeyError, TypeError, json.JSONDecodeError) as error:
+            raise MemoryModelError(f"{path}: not the manifest of a memory ({error}): train again") from None
+        memory._check(folder)
+        return memory
+
+    def empty(self) -> MemoryState:
+        """The memory of a conversation in which nothing was said."""
+        width = (self.settings["arguments"] + self.settings["resolved"]) * self.settings["embedding"]
+        return MemoryState(np.zeros((0, self.settings["relation"]), np.float32), np.zeros((0, width), np.float32))
+
+    def write(self, state: MemoryState, statement: str) -> MemoryState:
+        """The memory after a statement; past ``rows`` statements the oldest is overwritten."""
+        state = self._room(state)
+        statement = statement[:LONGEST]
+        names = Names(self.lexicon, self.settings["identities"], dict(state.names))
+        words, meanings = self._encode(names, statement)
+        inputs = {"words": words, "meanings": meanings, **self._memory(state)}
+        relation, filler = self._write.run(None, inputs)
+        return MemoryState(
+            np.concatenate((state.relations, relation)), np.concatenate((state.fillers, filler)),
+            (*state.statements, statement), names.numbers, self._surfaces(state.surfaces, names, statement),
+            state.written + 1,
+        )  # fmt: skip
+
+    def ask(self, state: MemoryState, question: str) -> MemoryAnswer:
+        """Answer a question; "I don't know" when that is likelier than ``threshold`` allows, or nothing was said."""
+        names = Names(self.lexicon, self.settings["identities"], dict(state.names))
+        question = question[:LONGEST]
+        words, meanings = self._encode(names, question)
+        if not state.statements or not words.any():
+            return MemoryAnswer(None, 1.0, ())
+        bound = np.arange(self.settings["identities"])[None] < min(len(names.numbers), self.settings["identities"])
+        inputs = {"words": words, "meanings": meanings, **self._memory(state)}
+        inputs |= {"named": np.array([names.meanings()], np.int64), "bound": bound}
+        chances, read = self._read.run(None, inputs)
+        answer, confidence = self._words(chances[0], names, self._surfaces(state.surfaces, names, question))
+        order = [row for row in np.argsort(-read[0]) if read[0, row] > SUPPORTS]
+        if answer is None or confidence < self.threshold:
+            return MemoryAnswer(None, confidence, ())
+        return MemoryAnswer(answer, confidence, tuple(state.statements[row] for row in order))
+
+    def knows(self, state: MemoryState, sentence: str) -> float:
+        """Share of a sentence's names that were mentioned in what is remembered, in [0, 1]; 0 when it has none."""
+        named = [part for part in self.lexicon.parts(sentence[:LONGEST]) if self.lexicon.is_name(part)]
+        return sum(part in state.names for part in named) / len(named) if named else 0.0
+
+    def _encode(self, names: Names, sentence: str) -> tuple[np.ndarray, np.ndarray]:
+        length, lexicon = self.settings["length"], len(self.lexicon)
+        found = names.encode(sentence, length)
+        words = np.zeros((1, length), np.int64)
+        words[0, : len(found)] = found
+        meant = np.array(names.meanings(), np.int64)[np.maximum(words - lexicon, 0)]
+        return words, np.where(words >= lexicon, meant, 0)
+
+    def _memory(self, state: MemoryState) -> dict[str, np.ndarray]:
+        count = len(state.statements)
+        if not count:
+            width = state.fillers.shape[1]
+            nothing = np.zeros((1, 1, state.relations.shape[1]), np.float32)
+            return {
+                "relations": nothing,
+                "fillers": np.zeros((1, 1, width), np.float32),
+                "ages": np.full((1, 1), -1, np.float32),
+            }
+        ages = np.log1p(np.arange(count, 0, -1, dtype=np.float32))[None]
+        return {"relations": state.relations[None], "fillers": state.fillers[None], "ages": ages}
+
+    def _words(self, chances: FloatArray, names: Names, surfaces: dict[str, str]) -> tuple[str | None, float]:
+        by_number = {number: name for name, number in reversed(names.numbers.items())}
+        entries, found, confidence = self.lexicon.entries, [], 1.0
+        for slot in chances:
+            best = int(slot.argmax())
+            confidence *= float(slot[best])
+            word = entries[best] if best < len(entries) else by_number[best - len(entries)]
+            if word == UNKNOWN:
+                return None, confidence
+            if word == END or not word:
+                break
+            found.append(surfaces.get(word, word))
+        return (",".join(found) or None), confidence
+
+    def _surfaces(self, known: dict[str, str], names: Names, sentence: str) -> dict[str, str]:
+        fresh = {name for name in names.numbers if name not in known}
+        if not fresh:
+            return known
+        spoken = re.findall(r"[\w-]+(?:'[\w]+)?", sentence)
+        written = {singular(word.lower().removesuffix("'s")): word.removesuffix("'s") for word in spoken}
+        return known | {name: " ".join(written.get(part, part) for part in name.split()) for name in fresh}
+
+    def _room(self, state: MemoryState) -> MemoryState:
+        """Drop the oldest rows, and their names, while there is no room for one more statement."""
+        few = self.settings["identities"] - self.settings["arguments"]
+        while state.statements and (len(state.statements) >= self.rows or len(state.names) > few):
+            drop = max(len(state.statements) // 8, 1)
+            kept = state.statements[drop:]
+            return self._again(kept, state.written)
+        return state
+
+    def _again(self, statements: tuple[str, ...], written: int) -> MemoryState:
+        """A memory of these statements alone: names of what was forgotten are free again."""
+        state = self.empty()
+        for statement in statements:
+            state = self.write(state, statement)
+        return replace(state, written=written)
+
+    def _check(self, folder: Path) -> None:
+        state = self.write(self.empty(), "Mary went to the kitchen.")
+        if not (np.isfinite(state.relations).all() and np.isfinite(state.fillers).all()):
+            raise MemoryModelError(f"{folder / WRITE_FILE}: the network's output is not finite: train again")
+
+
+def _session(path: Path, sha256: str) -> Any:
+    import onnxruntime
+
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise MemoryModelError(f"{path}: sha256 differs from the manifest: the file is damaged, train again")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
+def same_answer(given: str | None, wanted: tuple[str, ...]) -> bool:
+    """Whether an answer is the wanted words in the wanted order, singular or plural, upper or lower case."""
+    said = [singular(" ".join(words_of(word))) for word in (given or UNKNOWN).split(",")]
+    return said == [singular(" ".join(words_of(word))) for word in wanted]
