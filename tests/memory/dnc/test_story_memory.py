@@ -157,7 +157,8 @@ def test_the_shipped_memory_reasons_about_names_it_never_saw(shipped: StoryMemor
 
 def test_the_shipped_memory_remembers_what_a_person_told_it(shipped: StoryMemory) -> None:
     state = told(
-        shipped, "I left the passport in the drawer.", "Then I took it to the office.", "I'll be at the dentist on Friday.",
+        shipped, "I left the passport in the drawer.", "Then I took it to the office.",
+        "I'll be at the dentist on Friday.",
         "Priya is my sister.", "Priya lives in Leeds.", "Remember that I'm allergic to nuts",
     )  # fmt: skip
     for question, answer in (
