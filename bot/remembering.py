@@ -7,7 +7,9 @@ nothing in it belongs to the assistant's subject (its slot values, wishes, booki
     "forget what I told you"                 -> forget           explicit cue, always
     "did I tell you ...", "what did I say"   -> question         explicit cue, always
     wh-question, mostly of known words       -> question         never about "it", "you" or the assistant's subject
+    "where is my ...", after a statement     -> question         as above
     "<I/my x/Priya> <verb of the world> ..." -> statement        never a wish
+    "then she took it ..."                   -> statement        only after another one
 """
 
 from __future__ import annotations
@@ -107,6 +109,12 @@ _ABOUT_MINE = re.compile(rf"^(?:my|our)\s+(?:[\w'-]+\s+){{1,4}}?(?:{_OTHERS})\b"
 _ABOUT_OTHER = re.compile(
     rf"^(?:[A-Z][\w-]+(?: and [A-Z][\w-]+)?|[Tt]he [\w-]+(?: [\w-]+)?|[Hh]e|[Ss]he)(?: |(?='s ))(?:{_OTHERS})\s+\S+"
 )
+_OF_MINE = re.compile(r"\b(?:my|our|i|we)\b", re.IGNORECASE)
+_CONTINUED = re.compile(
+    r"^(?:(?:then|later|afterwards|after that|and|also|next)[,\s]+)*(?:i|we|he|she|they)\s+"
+    rf"(?:then\s+|later\s+)?(?:{_PAST})\s+\S+",
+    re.IGNORECASE,
+)
 _PREFERENCE = re.compile(r"(?:i|we)\b", re.IGNORECASE)
 _NOT_NAMES = frozenset(
     {"it", "that", "this", "there", "let", "what", "which", "where", "these", "those", "here", "yes", "no"}
@@ -126,8 +134,11 @@ class SentenceSorter:
         named = [re.escape(name) for name in sorted(names, key=len, reverse=True)]
         self._named = re.compile(rf"\b(?:{'|'.join(named)})\b") if named else None
 
-    def kind(self, sentence: str, known_share: float = 0.0) -> tuple[Kind, str]:
-        """What one sentence is for, and the statement or question in it without its cue."""
+    def kind(self, sentence: str, known_share: float = 0.0, *, follows: bool = False) -> tuple[Kind, str]:
+        """What one sentence is for, and the statement or question in it without its cue.
+
+        ``follows``: something is remembered already, which "it" and "she" can refer to.
+        """
         text = sentence.strip().replace("\u2019", "'")
         if text.startswith("/"):  # a button's shortcut
             return "task", text
@@ -138,10 +149,13 @@ class SentenceSorter:
         kept = _KEEP.match(text)
         if kept is not None and not text.endswith("?"):
             return "statement", kept["what"].strip()
+        if follows and _CONTINUED.match(text) and not text.endswith("?") and not self._of_subject(text):
+            return "statement", text
         if self._of_task(text):
             return "task", text
         if _QUESTION.match(text) or text.endswith("?"):
-            asks = _QUESTION.match(text) is not None and known_share >= KNOWN_SHARE
+            of_mine = follows and _OF_MINE.search(text) is not None
+            asks = _QUESTION.match(text) is not None and (of_mine or known_share >= KNOWN_SHARE)
             return ("question" if asks else "task"), text
         return ("statement" if self._states(text) else "task"), text
 
@@ -153,7 +167,7 @@ class SentenceSorter:
         forget = False
         for sentence in filter(None, (part.strip() for part in _SENTENCE.split(text))):
             share = memory.knows((*remembered, *statements), sentence) if _QUESTION.match(sentence) else 0.0
-            match self.kind(sentence, share):
+            match self.kind(sentence, share, follows=bool(remembered or statements)):
                 case "statement", said:
                     statements.append(said)
                     if _PREFERENCE.match(said) and self._subject is not None and self._subject.search(said):
@@ -167,7 +181,10 @@ class SentenceSorter:
         return Heard(tuple(statements), tuple(questions), forget, " ".join(rest))
 
     def _of_task(self, text: str) -> bool:
-        if _ABOUT_BOT.search(text) or _WISH.search(text):
+        return _ABOUT_BOT.search(text) is not None or self._of_subject(text)
+
+    def _of_subject(self, text: str) -> bool:
+        if _WISH.search(text):
             return True
         return any(words is not None and words.search(text) is not None for words in (self._subject, self._named))
 

@@ -40,6 +40,9 @@ PLACEHOLDERS = {
     *(
         "name",
         "phone",
+        "statement",
+        "answer",
+        "support",
         *CONSTRAINTS,
         "rating",
         "signature",
