@@ -11,6 +11,7 @@ import numpy as np
 from rich.progress import Progress
 
 from bot.commands.train_memory import show, summary
+from bot.errors import CommandError
 from bot.report import console, print_json
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def evaluate_memory(files: Sequence[Path], model: Path, task: int | None, *, as_
     with Progress(console=console, transient=True, disable=as_json) as bar:
         for story in bar.track(stories, description="reading stories"):
             missed.setdefault(story.task, []).extend(judge(memory, story, seconds))
+    if not seconds:
+        raise CommandError(f"{', '.join(map(str, files))}: no questions in there: give bAbI files with questions")
     report = summary({each: float(np.mean(wrong)) for each, wrong in sorted(missed.items()) if wrong})
     report |= {"questions": len(seconds), "p50_ms": round(1000 * float(np.median(seconds)), 3)}
     if as_json:
