@@ -5,6 +5,8 @@ ValueError
 ├── AssistantError       the assistant's folder
 ├── OntologyError        slots, values and table contradict each other
 ├── ModelError           a trained model is missing, damaged or of another assistant
+├── MemoryModelError     a trained memory is missing, damaged or of another version
+├── BabiFormatError      a file of stories does not parse
 └── CorpusError          a corpus file does not parse
 CommandError             anything else a command can't do
 """
@@ -40,7 +42,6 @@ def explain(error: Exception) -> str | None:
         "SettingsError",
         "SecretError",
         "BabiFormatError",
-        "MemoryModelError",
     )
     if type(error).__name__ in known:
         return str(error)
