@@ -38,6 +38,11 @@ async function rendered(chat) {
   while (!chat._hasBeenRendered || chat._waitingToRender_) await new Promise((resolve) => setTimeout(resolve));
 }
 
+/** deep-chat drops what it is given while it still shows the last answer. */
+function busy(chat) {
+  return chat.shadowRoot.querySelector("#input .input-button[aria-busy=true]") !== null;
+}
+
 export class Chat extends EventTarget {
   /**
    * @param {HTMLElement} place where the chat goes
@@ -52,6 +57,7 @@ export class Chat extends EventTarget {
     this.options = options;
     this.buttons = new Map(); // key in the page -> {title, payload}: payloads never become page content
     this.waiting = new Map(); // message_id -> deep-chat's answer callback
+    this.submitted = Promise.resolve(); // when deep-chat has taken all that was sent so far
     this.transport = new Transport(options.base);
     this.transport.addEventListener("reply", ({ detail }) => this.#answered(detail));
     this.transport.addEventListener("failure", ({ detail }) => this.#failed(detail));
@@ -64,9 +70,9 @@ export class Chat extends EventTarget {
     if (!this.closed) await this.#build(history);
   }
 
-  /** Says `text` as the user. */
+  /** Says `text` as the user; resolves when it is said, which is after the answer to what was said before. */
   send(text) {
-    this.deepChat?.submitUserMessage({ text: String(text).slice(0, MAX_MESSAGE_CHARS) });
+    return this.#submitInTurn({ text: String(text).slice(0, MAX_MESSAGE_CHARS) });
   }
 
   /** deep-chat's own focusInput does not focus inside another shadow root. */
@@ -159,6 +165,22 @@ export class Chat extends EventTarget {
     return all.filter((message, i) => !message.temporary || i === all.length - 1);
   }
 
+  #shows(chat) {
+    return chat !== undefined && chat === this.deepChat && !this.closed;
+  }
+
+  #submitInTurn(message) {
+    const chat = this.deepChat; // another one after a restart, in which nobody said this
+    const submit = async () => {
+      while (this.#shows(chat) && busy(chat)) await new Promise((resolve) => setTimeout(resolve, 20));
+      if (!this.#shows(chat)) return;
+      chat.submitUserMessage(message);
+      await new Promise((resolve) => setTimeout(resolve)); // it takes a message in a task of its own
+    };
+    this.submitted = this.submitted.then(submit);
+    return this.submitted;
+  }
+
   #submit(body, signals) {
     const { text, custom } = body.messages.at(-1);
     const message = custom?.payload === undefined ? { text } : { payload: custom.payload, title: text };
@@ -246,7 +268,8 @@ export class Chat extends EventTarget {
 
   #chosen(button) {
     const { title, payload } = this.buttons.get(button.dataset.key);
-    this.deepChat.submitUserMessage({ text: title, custom: { payload } });
+    for (const one of button.parentElement.querySelectorAll("button")) one.disabled = true; // a second click says nothing
+    this.#submitInTurn({ text: title, custom: { payload } });
     this.focus();
   }
 

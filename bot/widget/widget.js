@@ -148,7 +148,7 @@ class Widget {
 
   async send(text) {
     await this.open({ focus: false });
-    this.chat.send(text);
+    await this.chat.send(text);
   }
 
   destroy() {

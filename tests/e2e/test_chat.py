@@ -122,6 +122,35 @@ def test_typing_indicator_until_the_answer(server: Server, watched: Watched) -> 
     assert typing.count() == 0
 
 
+def test_what_is_sent_before_the_answer_is_said_after_it(server: Server, watched: Watched) -> None:
+    page = watched.page
+    open_chat(page, server.url)
+    page.evaluate("""() => ["slow", "second", "third"].forEach((text) => window.Rejoinder.send(text))""")
+    assert wait_for_answers(page, 3) == ["You said: slow", "You said: second", "You said: third"]
+
+
+def test_quick_reply_is_said_once_however_early_and_often_it_is_clicked(server: Server, watched: Watched) -> None:
+    """In the moment in which the buttons are there and deep-chat still blocks its input."""
+    page = watched.page
+    open_chat(page, server.url)
+    page.evaluate(
+        """() => {
+          const chat = document.getElementById("rejoinder-chat").shadowRoot.querySelector("deep-chat");
+          new MutationObserver((_, observer) => {
+            const button = chat.shadowRoot.querySelector(".rj-quick");
+            if (!button) return;
+            observer.disconnect();
+            button.click();
+            button.click();
+          }).observe(chat.shadowRoot, { childList: true, subtree: true });
+        }"""
+    )
+    say(page, reply("Yes?", buttons={"Yes": "yes, indeed"}))
+    assert wait_for_answers(page, 2) == ["Yes?", "You said: yes, indeed"]
+    page.wait_for_timeout(300)
+    assert user_texts(page)[1:] == ["Yes"]
+
+
 def test_turn_without_a_reply_ends_the_typing_indicator(server: Server, watched: Watched) -> None:
     page = watched.page
     open_chat(page, server.url)
