@@ -41,7 +41,7 @@ def wait_for_answers(page: Any, count: int) -> list[str]:
     return bot_texts(page)
 
 
-def wait_for_text(page: Any, text: str, timeout: float = 10_000) -> None:
+def wait_for_text(page: Any, text: str, timeout: float = 30_000) -> None:
     """Wait for an answer with this text."""
     page.locator(".rj-answer .rj-text").filter(has_text=text).wait_for(timeout=timeout)
 

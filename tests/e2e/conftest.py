@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from bot import widget_build
+from bot.npm_package import NpmPackageError
 from tests.browser import find_browser
 
 ROOT = Path(__file__).parents[2]
@@ -91,7 +92,7 @@ def vendored() -> None:
     """deep-chat is in place; fetched when it is missing."""
     try:
         widget_build.build()
-    except widget_build.WidgetBuildError as error:
+    except NpmPackageError as error:
         pytest.skip(f"the chat component is missing and can't be fetched: {error}")
 
 
@@ -184,7 +185,7 @@ class Watched:
 @pytest.fixture
 def context(browser: Any) -> Iterator[Any]:
     context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(30_000)
     yield context
     context.close()
 
