@@ -102,6 +102,15 @@ def neighbours(words: Tensor) -> Tensor:
     return torch.cat((around[:, :-2], words, around[:, 2:]), dim=-1)
 
 
+LARGEST = 4.0
+"""Length of a filler at most; a name's is about 1. Fillers made of fillers made of fillers would else grow without end."""
+
+
+def bounded(fillers: Tensor) -> Tensor:
+    """Fillers (..., E) no longer than ``LARGEST``."""
+    return fillers * (LARGEST * torch.rsqrt(fillers.square().sum(-1, keepdim=True) + 1e-8)).clamp(max=1.0)
+
+
 class ContentRead(nn.Module):
     """Heads that look for rows by relation, fillers and age."""
 
@@ -179,7 +188,7 @@ class Writer(nn.Module):
         compared = (arguments @ recalled.transpose(1, 2)).flatten(1)
         hidden = F.relu(self.hidden(torch.cat((relation, relations.flatten(1), compared, weights.sum(-1)), dim=-1)))
         gates = self.resolve(hidden).unflatten(-1, (self.settings.resolved, self.sources))
-        resolved = gates @ torch.cat((arguments, recalled), dim=1)
+        resolved = bounded(gates @ torch.cat((arguments, recalled), dim=1))
         return self.norm(relation + self.change(hidden)), torch.cat((arguments, resolved), dim=1)
 
 
@@ -222,7 +231,7 @@ class Hop(nn.Module):
         features = torch.cat((state, (weights @ relations).flatten(1), compared, weights.sum(-1)), dim=-1)
         hidden = F.relu(self.hidden(features))
         gates = self.keep(hidden).unflatten(-1, (self.settings.working, self.sources))
-        working = gates @ torch.cat((registers, recalled), dim=1)
+        working = bounded(gates @ torch.cat((registers, recalled), dim=1))
         registers = torch.cat((registers[:, : self.settings.arguments], working), dim=1)
         return self.norm(state + self.out(hidden)), registers, weights
 
