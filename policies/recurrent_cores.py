@@ -10,6 +10,7 @@ from torch import nn
 
 from memory.dnc.access import AccessState
 from memory.dnc.cell import DNC, DNCSettings, DNCState
+from memory.dnc.compiled import compilable, compiled_dnc
 from memory.dnc.ntm import NTM, NTMSettings, NTMState
 from policies.recurrent import LSTMCore, MakeCore, State
 
@@ -53,6 +54,7 @@ class DNCCore(nn.Module):
         self.outputs = outputs
         switches = {"links": False, "layer_norm": True, **switches}
         self.machine = DNC(DNCSettings(inputs, outputs, outputs, memory_size, word_size, num_reads, **switches))
+        self._fast = compilable(self.machine.access)
 
     def initial(self, batch: int) -> State:
         """Controller, words read, and the memory's parts, flat; see ``RecurrentCore``."""
@@ -62,8 +64,9 @@ class DNCCore(nn.Module):
     def forward(self, inputs: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
         """See ``RecurrentCore``."""
         hidden, cell, words, *access = state
-        outputs, after = self.machine.step(inputs, DNCState(hidden, cell, words, AccessState(*access)))
-        return torch.tanh(outputs), (after.hidden, after.cell, after.words, *after.access)
+        before = DNCState(hidden, cell, words, AccessState(*access))
+        outputs, after = compiled_dnc(self.machine, inputs[None], before, fast=self._fast)
+        return torch.tanh(outputs[0]), (after.hidden, after.cell, after.words, *after.access)
 
 
 class NTMCore(nn.Module):
