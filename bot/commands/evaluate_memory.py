@@ -2,58 +2,30 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-from rich.progress import Progress
 
-from bot.commands.train_memory import show, summary
 from bot.errors import CommandError
-from bot.report import console, print_json
-
-if TYPE_CHECKING:
-    from memory.dnc.babi import Story
-    from memory.dnc.reader import StoryMemory
+from bot.memory_report import show, summary
+from bot.report import print_json
+from bot.story_questions import judge, told_in
 
 
 def evaluate_memory(files: Sequence[Path], model: Path, task: int | None, *, as_json: bool) -> None:
-    """Ask every question of ``files`` and report errors by task and the time of an answer."""
-    from memory.dnc.babi import read_babi
+    """Ask every question of ``files`` and report errors by task and the time of an answer.
+
+    JSON: ``mean_error`` (percent), ``failed`` (tasks over 5 %), ``tasks`` {"1": error}, ``p50_ms``.
+    """
     from memory.dnc.reader import StoryMemory
 
     memory = StoryMemory.load(model)
-    stories = [story for file in files for story in read_babi(file, task)]
-    missed: dict[int, list[bool]] = {}
-    seconds: list[float] = []
-    with Progress(console=console, transient=True, disable=as_json) as bar:
-        for story in bar.track(stories, description="reading stories"):
-            missed.setdefault(story.task, []).extend(judge(memory, story, seconds))
+    errors, seconds = judge(memory, told_in(files, task), "reading stories", quiet=as_json)
     if not seconds:
         raise CommandError(f"{', '.join(map(str, files))}: no questions in there: give bAbI files with questions")
-    report = summary({each: float(np.mean(wrong)) for each, wrong in sorted(missed.items()) if wrong})
-    report |= {"questions": len(seconds), "p50_ms": round(1000 * float(np.median(seconds)), 3)}
+    report = summary(errors) | {"p50_ms": round(1000 * float(np.median(seconds)), 3)}
     if as_json:
         print_json(report)
     else:
         show(report, f"{len(seconds)} questions, an answer in {report['p50_ms']} ms (median)")
-
-
-def judge(memory: StoryMemory, story: Story, seconds: list[float]) -> list[bool]:
-    """Whether each question of a story was answered wrongly; its answering time is added to ``seconds``."""
-    from memory.dnc.babi import Question
-    from memory.dnc.reader import same_answer
-
-    wrong = []
-    state = memory.empty()
-    for line in story.lines:
-        if isinstance(line, Question):
-            started = time.perf_counter()
-            answer = memory.ask(state, line.text)
-            seconds.append(time.perf_counter() - started)
-            wrong.append(not same_answer(answer.text, line.answer))
-        else:
-            state = memory.write(state, line)
-    return wrong

@@ -11,8 +11,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-_FILE_NAME = re.compile(r"qa(\d+)_")
-_LINE = re.compile(r"(\d+) (\S.*)")
+LARGEST = 64 * 2**20
+"""Bytes of text in a file, unpacked; the published files have at most a tenth."""
+_FILE_NAME = re.compile(r"qa([0-9]{1,3})_")
+_LINE = re.compile(r"([0-9]{1,9}) (\S.*)")
 
 
 class BabiFormatError(ValueError):
@@ -88,17 +90,17 @@ def read_babi(path: Path, task: int | None = None) -> list[Story]:
     stories: list[Story] = []
     lines: list[str | Question] = []
     positions: dict[int, int] = {}
-    for at, raw in enumerate(_text(path).splitlines(), start=1):
+    for at, raw in enumerate(_text(path).replace("\r\n", "\n").split("\n"), start=1):
         if not raw.strip():
             continue
-        matched = _LINE.fullmatch(raw.rstrip())
+        matched = _LINE.fullmatch(raw.rstrip("\r "))
         if matched is None:
             raise BabiFormatError(path, at, "no number in front of a sentence", "write lines as '1 Mary went home.'")
         number = int(matched[1])
         if number == 1 and lines:
             stories.append(Story(task, tuple(lines)))
             lines, positions = [], {}
-        if "\t" in matched[2]:
+        if "\t" in matched[2].rstrip():
             lines.append(_question(path, at, matched[2], positions))
         else:
             positions[number] = len(positions)
@@ -123,9 +125,11 @@ def _question(path: Path, at: int, text: str, positions: dict[int, int]) -> Ques
 
 def _text(path: Path) -> str:
     try:
-        if path.suffix == ".xz":
-            with lzma.open(path, "rt", encoding="utf-8") as file:
-                return file.read()
-        return path.read_text(encoding="utf-8")
+        with lzma.open(path) if path.suffix == ".xz" else path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+        text = content.decode("utf-8-sig")
     except (OSError, lzma.LZMAError, EOFError, UnicodeDecodeError) as error:
         raise BabiFormatError(path, 0, f"can't be read ({error})", "give a readable text file or .xz file") from None
+    if len(content) > LARGEST:
+        raise BabiFormatError(path, 0, f"more than {LARGEST >> 20} MB of text", "split it into several files")
+    return text

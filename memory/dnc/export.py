@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -17,6 +18,8 @@ from torch import Tensor, nn
 from memory.dnc.reader import FORMAT, MANIFEST_FILE, READ_FILE, WRITE_FILE
 from memory.dnc.story_model import StoryModel
 from memory.dnc.words import Lexicon
+
+GRAPHS = (WRITE_FILE, READ_FILE)
 
 
 class WriteGraph(nn.Module):
@@ -64,7 +67,11 @@ class ReadGraph(nn.Module):
 
 
 def export_memory(model: StoryModel, lexicon: Lexicon, folder: Path, training: Mapping[str, Any]) -> None:
-    """Write both graphs, then the manifest: a folder without a fitting manifest is refused by the reader."""
+    """Write both graphs and the manifest beside what is in ``folder``, then put them in its place, the manifest last.
+
+    A crash leaves the old memory, the new one, or graphs that don't fit the manifest, which the reader refuses.
+    ``training``: the record of the training (JSON-able).
+    """
     settings = model.settings
     words = torch.zeros(1, settings.length, dtype=torch.long)
     words[0, 0] = 5
@@ -77,23 +84,27 @@ def export_memory(model: StoryModel, lexicon: Lexicon, folder: Path, training: M
     folder.mkdir(parents=True, exist_ok=True)
     inputs = ["words", "meanings", "relations", "fillers", "ages"]
     model.eval()
-    _write(WriteGraph(model), (words, words * 0, *rows), folder / WRITE_FILE, inputs, ["relation", "filler"])
-    _write(
-        ReadGraph(model),
-        (words, words * 0, *rows, *names),
-        folder / READ_FILE,
-        [*inputs, "named", "bound"],
-        ["chances", "read"],
-    )
-    manifest = {
-        "format": FORMAT,
-        "settings": asdict(settings),
-        "words": list(lexicon.words),
-        "meaningful": list(lexicon.meaningful),
-        "sha256": {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (WRITE_FILE, READ_FILE)},
-        "training": dict(training),
-    }
-    (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".export") as made:
+        fresh = Path(made)
+        _write(WriteGraph(model), (words, words * 0, *rows), fresh / WRITE_FILE, inputs, ["relation", "filler"])
+        _write(
+            ReadGraph(model),
+            (words, words * 0, *rows, *names),
+            fresh / READ_FILE,
+            [*inputs, "named", "bound"],
+            ["chances", "read"],
+        )
+        manifest = {
+            "format": FORMAT,
+            "settings": asdict(settings),
+            "words": list(lexicon.words),
+            "meaningful": list(lexicon.meaningful),
+            "sha256": {name: hashlib.sha256((fresh / name).read_bytes()).hexdigest() for name in GRAPHS},
+            "training": dict(training),
+        }
+        (fresh / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        for name in (*GRAPHS, MANIFEST_FILE):
+            (fresh / name).replace(folder / name)
 
 
 def _write(graph: nn.Module, example: tuple[Tensor, ...], path: Path, inputs: list[str], outputs: list[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,31 +54,35 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
+EVERY = 50
+"""Updates between two points of the learning curve."""
 
 
-def tensors(batch: Batch) -> tuple[Tensor, ...]:
-    """The arrays of a batch as tensors."""
-    return tuple(torch.from_numpy(array) for array in batch)
+def tensors(batch: Batch, device: torch.device) -> tuple[Tensor, ...]:
+    """The arrays of a batch as tensors on a device."""
+    return tuple(torch.from_numpy(array).to(device) for array in batch)
 
 
 def forward(model: StoryModel, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Logits (Q, slots, words) and read weights (Q, hops, heads, N) of a batch."""
-    lexicon = model.settings.lexicon
+    """Logits (Q, slots, words) and read weights (Q, hops, heads, N) of a batch, on the model's device."""
+    lexicon, device = model.settings.lexicon, next(model.parameters()).device
     asked = batch.meanings[batch.story]
     told = meanings_of(batch.statements, batch.meanings, lexicon)
-    statements, questions, story, seen, bound, *_ = tensors(batch)
+    statements, questions, story, seen, bound, *_ = tensors(batch, device)
     count, steps = statements.shape[:2]
     words = torch.cat((statements.flatten(0, 1), questions))
     meant = torch.cat(
         (torch.from_numpy(told).flatten(0, 1), torch.from_numpy(meanings_of(batch.questions, asked, lexicon)))
-    )
+    ).to(device)
     relations, arguments = model.encode(words, meant)
     told_of = count * steps
     rows = model.write(*(part[:told_of].reshape(count, steps, *part.shape[1:]) for part in (relations, arguments)))
-    gone = seen.unsqueeze(1) - torch.arange(steps)
+    gone = seen.unsqueeze(1) - torch.arange(steps, device=device)
     ages = torch.where(gone > 0, torch.log1p(gone.clamp(min=0).float()), -1.0)
     asked_of = relations[told_of:], arguments[told_of:]
-    logits, read = model.ask(asked_of, (rows[0][story], rows[1][story]), ages, torch.from_numpy(asked), bound)
+    logits, read = model.ask(
+        asked_of, (rows[0][story], rows[1][story]), ages, torch.from_numpy(asked).to(device), bound
+    )
     return logits, read
 
 
@@ -119,40 +124,87 @@ def draw(
     return pool
 
 
+class StoryTraining:
+    """A training under way: ``advance`` makes one update, and all that decides the next one is held here.
+
+    Attributes:
+        model: the network, trained in place on the device where it is.
+        progress: running errors and the number of updates so far.
+        curve: every ``EVERY`` updates {"step", "loss", "error": {"1": 0.031}}; errors are running ones, in [0, 1].
+        generator: of every draw.
+        queue: batches drawn and not yet used; the last is next.
+        drawn_from: state of ``generator`` before the queue was drawn, so that it can be drawn again.
+        optimizer: Adam; its learning rate follows ``learning_rate_factor``.
+    """
+
+    def __init__(
+        self, model: StoryModel, stories: Mapping[int, Sequence[EncodedStory]], settings: MemoryTraining
+    ) -> None:
+        torch.manual_seed(settings.seed)
+        self.model, self.stories, self.settings = model, stories, settings
+        self.generator = np.random.default_rng(settings.seed)
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.98))
+        self.progress = Progress(dict.fromkeys(stories, 1.0))
+        self.curve: list[dict[str, Any]] = []
+        self.queue: list[list[EncodedStory]] = []
+        self.drawn_from: Any = self.generator.bit_generator.state
+
+    @property
+    def finished(self) -> bool:
+        """Whether all updates are made."""
+        return self.progress.step >= self.settings.steps
+
+    def advance(self) -> None:
+        """One update.
+
+        Raises:
+            FloatingPointError: the loss or the gradient is not finite; the weights are those before the update.
+        """
+        settings, progress = self.settings, self.progress
+        if not self.queue:
+            progress.weights = {task: settings.floor + error for task, error in progress.error.items()}
+            self.draw_queue()
+        batch = collate(
+            self.queue.pop(), self.model.settings.lexicon, self.generator, settings.forget, settings.unanswerable
+        )
+        logits, read = forward(self.model, batch)
+        answers, supporting = (torch.from_numpy(part).to(logits.device) for part in (batch.answers, batch.supporting))
+        answer, support = losses(logits, read, answers, supporting)
+        loss = (answer + settings.support_weight * support).mean()
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip)
+        if not (torch.isfinite(loss) and torch.isfinite(norm)):
+            raise FloatingPointError(
+                f"update {progress.step}: the loss is {loss.item()}, the norm of its gradient {norm.item()}"
+            )
+        for group in self.optimizer.param_groups:
+            group["lr"] = settings.learning_rate * learning_rate_factor(progress.step, settings)
+        self.optimizer.step()
+        progress.step += 1
+        progress.loss = loss.item()
+        follow(progress, batch.tasks, right(logits, answers).cpu().numpy())
+        if progress.step % EVERY == 0:
+            errors = {str(task): round(error, 4) for task, error in progress.error.items()}
+            self.curve.append({"step": progress.step, "loss": round(progress.loss, 4), "error": errors})
+
+    def draw_queue(self) -> None:
+        """The next batches, by ``progress.weights``."""
+        self.drawn_from = self.generator.bit_generator.state
+        pool = draw(self.stories, self.progress.weights, 40 * self.settings.budget, self.generator)
+        self.queue = budgeted(pool, self.settings.budget, self.generator)
+
+
 def train_memory(
     model: StoryModel, stories: Mapping[int, Sequence[EncodedStory]], settings: MemoryTraining, report: Report
 ) -> Progress:
-    """Train on all tasks jointly; ``report`` is called every 50 steps."""
-    torch.manual_seed(settings.seed)
-    generator = np.random.default_rng(settings.seed)
-    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.98))
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, settings))
-    progress = Progress(dict.fromkeys(stories, 1.0))
-    queue: list[list[EncodedStory]] = []
-    while progress.step < settings.steps:
-        if not queue:
-            progress.weights = {task: settings.floor + error for task, error in progress.error.items()}
-            queue = budgeted(
-                draw(stories, progress.weights, 40 * settings.budget, generator), settings.budget, generator
-            )
-        batch = collate(queue.pop(), model.settings.lexicon, generator, settings.forget, settings.unanswerable)
-        logits, read = forward(model, batch)
-        answers, supporting = torch.from_numpy(batch.answers), torch.from_numpy(batch.supporting)
-        answer, support = losses(logits, read, answers, supporting)
-        loss = (answer + settings.support_weight * support).mean()
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"step {progress.step}: the loss is {loss.item()}: use a smaller learning rate")
-        optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
-        optimizer.step()
-        scheduler.step()
-        progress.step += 1
-        progress.loss = loss.item()
-        follow(progress, batch.tasks, right(logits, answers).numpy())
-        if progress.step % 50 == 0:
-            report(progress)
-    return progress
+    """Train on all tasks jointly from beginning to end; ``report`` is called every ``EVERY`` updates."""
+    training = StoryTraining(model, stories, settings)
+    while not training.finished:
+        training.advance()
+        if training.progress.step % EVERY == 0:
+            report(training.progress)
+    return training.progress
 
 
 def follow(progress: Progress, tasks: np.ndarray, correct: np.ndarray) -> None:
@@ -179,7 +231,7 @@ def evaluate(model: StoryModel, stories: Sequence[EncodedStory], seed: int = 0, 
     for group in budgeted(stories, budget, generator):
         batch = collate(group, model.settings.lexicon, generator)
         logits, _ = forward(model, batch)
-        missed = ~right(logits, torch.from_numpy(batch.answers)).numpy()
+        missed = ~right(logits, torch.from_numpy(batch.answers).to(logits.device)).cpu().numpy()
         for task in np.unique(batch.tasks):
             wrong.setdefault(int(task), []).append(missed[batch.tasks == task])
     return {task: float(np.concatenate(values).mean()) for task, values in sorted(wrong.items())}

@@ -65,6 +65,12 @@ def test_errors_name_the_file_the_line_and_the_remedy(tmp_path: Path, text: str,
     assert str(caught.value).startswith(f"{path}:{line}: ")
 
 
+def test_an_answer_that_nothing_supports_and_tabs_behind_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "qa1_x.txt"
+    path.write_bytes(b"\xef\xbb\xbf1 Mary went home.\t\r\n\r\n2 Where is John?\tunknown\t\r\n")
+    assert read_babi(path) == [Story(1, ("Mary went home.", Question("Where is John?", ("unknown",), ())))]
+
+
 def test_a_name_without_a_task_and_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(BabiFormatError, match="task"):
         read_babi(tmp_path / "stories.txt")
