@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.evaluate import bootstrap
-from simulator.tcbot.learner import MovieTraining, Watch, default_settings, greedy, play
+from simulator.tcbot.learner import MovieTraining, Watch, default_settings
+from simulator.tcbot.playing import GreedyAgent, play
 from simulator.tcbot.settings import MovieSettings
 from simulator.tcbot.task import load_task
 
@@ -32,11 +33,12 @@ class Job:
 def run_job(job: Job, watch: Watch | None = None) -> dict[str, Any]:
     """Train and test; returns the job's fields, the outcome of each dialogue, and what training took."""
     task, env = load_task(job.folder), MovieSettings()
-    training = MovieTraining(task, env, default_settings(job.dialogues, job.seed))
+    settings = default_settings(job.dialogues, job.seed)
+    training = MovieTraining(task, env, settings)
     began = time.perf_counter()
     network = training.run(watch)
     spent = time.perf_counter() - began
-    played = play(task, env, greedy(network), job.test_dialogues, job.seed)
+    played = play(task, env, GreedyAgent(network, settings.masked), job.test_dialogues, job.seed)
     return {
         **asdict(job), "trained_seconds": round(spent, 2), "updates": training.learner.updates,
         "training": [int(won) for won in training.outcomes.success[: job.dialogues]],

@@ -15,7 +15,7 @@ from simulator.tcbot.settings import MovieSettings
 from simulator.tcbot.state import State, new_state, seed_rows, state_struct, tables_struct
 from simulator.tcbot.tables import UNSAID, Tables, build_tables
 from simulator.tcbot.task import MovieTask
-from simulator.tcbot.tracker import act, note_user_act, state_size, state_vector
+from simulator.tcbot.tracker import act, look_up, note_user_act, state_size, state_vector
 from simulator.tcbot.user import answer, new_user
 
 
@@ -88,6 +88,13 @@ class MovieDialogues:
         out: F32 = np.empty((len(rows), self.size), dtype=np.float32)
         _observe(self._tables, self._state, rows, out)
         return out
+
+    def look_up(self) -> tuple[B8, I32]:
+        """What the table says to all that is known: (B, S) whether a fitting row has a value, (B,) fitting rows."""
+        valued = np.empty((len(self.all_rows), len(self.task.slots)), dtype=np.bool_)
+        count = np.empty(len(self.all_rows), dtype=np.int32)
+        look_up(self._tables, self._state, valued, count)
+        return valued, count
 
     def rule(self) -> I32:
         """(B,) what TC-Bot's rule agent does: six requests, the offer, thanks."""

@@ -1,7 +1,8 @@
 """Train a deep Q-network on TC-Bot's task within a number of dialogues (needs torch).
 
-The replay begins with dialogues of TC-Bot's rule agent, which count; double targets, a dueling network that shares
-weights over slots, n-step returns and several updates a turn do the rest.
+The replay begins with dialogues of TC-Bot's rule agent, which count. The learner sees what was said before, leaves
+alone what can't be of use, tries out kinds of actions, and has double targets and a dueling network that shares weights
+over slots.
 """
 
 from __future__ import annotations
@@ -11,44 +12,49 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import nn
 
-from policies.dqn import DQN, network_values
+from policies.dqn import DQN
 from policies.dqn_config import DQNConfig
-from policies.exploration import Greedy
+from policies.exploration import Greedy, Schedule
 from policies.networks import HeadedNetwork
-from policies.policy import greedy_output
-from simulator.jit import F32, I32
+from simulator.jit import B8, F32, I32
 from simulator.tcbot.dialogues import MovieDialogues
+from simulator.tcbot.exploration import Trials, useful
+from simulator.tcbot.history import History
 from simulator.tcbot.network import MovieNetwork
+from simulator.tcbot.playing import dialogue_seeds
 from simulator.tcbot.settings import MovieSettings
 from simulator.tcbot.task import MovieTask
 
 Watch = Callable[[float], None]
 """Called now and then with the share of the dialogues that is over."""
-Act = Callable[[MovieDialogues], I32]
 
 
 @dataclass(frozen=True, slots=True)
 class LearnerSettings:
     """``dialogues`` in all, of which the rule agent leads the first ``teacher_dialogues``; ``dqn``: all else.
 
-    Exploration ends when the share ``exploit_from`` of the remaining dialogues is over; learning goes on.
+    Exploration ends when the share ``exploit_from`` of the remaining dialogues is over; learning goes on. ``masked``:
+    only useful actions are allowed. At first every dialogue has a trial among its first ``trial_turns`` turns, from the
+    share ``trials_until`` of the dialogues on none has (see ``Trials``).
     """
 
     dialogues: int
     dqn: DQNConfig
-    teacher_dialogues: int = 16
+    teacher_dialogues: int = 48
     exploit_from: float = 0.9
+    masked: bool = True
+    trials_until: float = 0.7
+    trial_turns: int = 6
     width: int = 64
 
 
 def default_settings(dialogues: int, seed: int) -> LearnerSettings:
     """What works for some hundreds of dialogues; found with seeds from 100 on."""
     learning = DQNConfig(
-        num_envs=8, pretrain_updates=300, margin=0.0, updates_per_step=14, batch_size=64, capacity=50_000, n_step=5,
-        reward_scale=0.0125, learning_rate=1e-3, learning_rate_end=2e-5, exploration="thompson", heads=16,
-        head_probability=1.0, seed=seed,
+        num_envs=8, pretrain_updates=600, margin=0.05, updates_per_step=3, batch_size=64, capacity=50_000, n_step=1,
+        reward_scale=0.0125, learning_rate=7e-4, learning_rate_end=2e-5, exploration="thompson", heads=16,
+        head_probability=1.0, tau=0.03, seed=seed,
     )  # fmt: skip
     return LearnerSettings(dialogues, learning)
 
@@ -67,12 +73,14 @@ class MovieTraining:
     def __init__(self, task: MovieTask, env: MovieSettings, settings: LearnerSettings) -> None:
         torch.set_num_threads(1)
         self.config, self.settings = settings.dqn, settings
-        self.dialogues = MovieDialogues(task, env, _seeds(self.config.seed, self.config.num_envs))
+        self.dialogues = MovieDialogues(task, env, dialogue_seeds(self.config.seed, self.config.num_envs))
+        self.history = History(self.dialogues)
         self.rng = np.random.default_rng(self.config.seed)
-        self.masks = np.ones((self.config.num_envs, len(self.dialogues.tables.action_act)), dtype=np.bool_)
-        self.learner = DQN(self.dialogues.size, self.masks.shape[1], self.config, self._network)
-        self.replay = self.config.replay(self.dialogues.size, self.masks.shape[1])
+        actions = len(self.dialogues.names)
+        self.learner = DQN(self.history.size, actions, self.config, self._network)
+        self.replay = self.config.replay(self.history.size, actions)
         self.explorer, self._exploiter = self.config.explorer(), Greedy()
+        self.trials = Trials(self.dialogues, Schedule(1.0, 0.0, settings.trials_until), settings.trial_turns)
         self.outcomes = Outcomes()
         self._began = np.ones(self.config.num_envs, dtype=np.bool_)
 
@@ -107,65 +115,34 @@ class MovieTraining:
 
     def _turn(self, teaching: bool, used: float) -> None:
         """One system act and answer in every dialogue, remembered; finished dialogues begin anew."""
-        features = self.dialogues.observe()
+        features = self.history.observe()
+        masks = useful(self.dialogues) if self.settings.masked else self.dialogues.masks.copy()
         if teaching:
             actions = self.dialogues.rule()
+            masks[np.arange(len(actions)), actions] = True
         else:
-            values = self.learner.values(features)
-            explorer = self.explorer if used < self.settings.exploit_from else self._exploiter
-            actions = explorer.act(values, self.masks, used, self.rng, self._began).actions
+            actions = self._choose(features, masks, used)
         reward = self.dialogues.step(actions)
         over = self.dialogues.state.over.copy()
         heads = None
         if self.config.heads > 1:
             heads = self.rng.random((len(over), self.config.heads)) < self.config.head_probability
-        self.replay.add(features, self.masks, actions, np.float32(self.config.reward_scale) * reward, over, heads)
+        self.replay.add(features, masks, actions, np.float32(self.config.reward_scale) * reward, over, heads)
         self._began = over
         done = np.flatnonzero(over)
         self.outcomes.success += self.dialogues.state.success[done].tolist()
         self.outcomes.turns += self.dialogues.turns()[done].tolist()
         self.dialogues.reset(done)
 
+    def _choose(self, features: F32, masks: B8, used: float) -> I32:
+        values = self.learner.values(features)
+        if used >= self.settings.exploit_from:
+            return self._exploiter.act(values, masks, used, self.rng, self._began).actions
+        actions = self.explorer.act(values, masks, used, self.rng, self._began).actions
+        return self.trials.vary(actions, masks, used, self._began, self.rng)
+
     def _update(self, count: int, progress: float, margin: float = 0.0) -> None:
         for _ in range(count):
             batch = self.replay.sample(self.config.batch_size, self.rng, progress)
             self.learner.update(batch, progress, margin)
             self.replay.reprioritise(batch, self.learner.errors)
-
-
-def _seeds(seed: int, count: int, test: bool = False) -> list[int]:
-    """Seeds of dialogues; those of tests are never those of training."""
-    return [seed * 1_000_003 + test * 500_000_000 + i for i in range(count)]
-
-
-@dataclass(frozen=True, slots=True)
-class Played:
-    """Test dialogues, each (n,): success 0 or 1, return, and turns of both sides."""
-
-    success: F32
-    reward: F32
-    turns: F32
-
-
-def play(task: MovieTask, env: MovieSettings, act: Act, count: int, seed: int) -> Played:
-    """``count`` dialogues side by side to their ends."""
-    dialogues = MovieDialogues(task, env, _seeds(seed, count, test=True))
-    total: F32 = np.zeros(count, dtype=np.float32)
-    while not dialogues.state.over.all():
-        total += dialogues.step(act(dialogues))
-    return Played(dialogues.state.success.astype(np.float32), total, dialogues.turns().astype(np.float32))
-
-
-def greedy(network: nn.Module) -> Act:
-    """The network's best action."""
-
-    def act(dialogues: MovieDialogues) -> I32:
-        values = network_values(network, dialogues.observe())
-        return greedy_output(values, np.ones(values.shape, dtype=np.bool_)).actions
-
-    return act
-
-
-def rule(dialogues: MovieDialogues) -> I32:
-    """TC-Bot's rule agent."""
-    return dialogues.rule()

@@ -1,4 +1,4 @@
-"""A network for TC-Bot's state vector that reads every slot of the table with the same weights (needs torch)."""
+"""A network for what ``History`` sees that reads every slot of the table with the same weights (needs torch)."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import torch
 from policies.networks import HeadedNetwork
 from policies.slot_shared import SlotLayout, SlotSharedNetwork
 from simulator.tcbot.actions import ACTIONS, TABLE_SLOTS
+from simulator.tcbot.history import FACTS, SLOT_FACTS
 
 GROUPS = 7
 """How often each slot occurs in the state vector."""
 
 
 class MovieNetwork(HeadedNetwork):
-    """``SlotSharedNetwork`` on a rearranged state vector; each slot also carries its name, one-hot.
+    """``SlotSharedNetwork`` on rearranged features; each slot also carries its name, one-hot.
 
-    Features (B, 272) -> values (B, 43), in TC-Bot's orders. What the vector says about slots outside the table, and
-    everything about no slot, are the general features.
+    Features (B, n_in), those of ``History``, -> values (B, 43), in TC-Bot's orders; ``size`` is that of the state
+    vector, which comes first. What it says about slots outside the table, and everything about no slot, are the
+    general features.
     """
 
     about: torch.Tensor
@@ -28,24 +30,26 @@ class MovieNetwork(HeadedNetwork):
         self, acts: tuple[str, ...], slots: tuple[str, ...], size: int, width: int = 64, heads: int = 1
     ) -> None:
         super().__init__()
-        where = _where(acts, slots, size)
-        about = torch.tensor([[group[slots.index(slot)] for group in where] for slot in TABLE_SLOTS])
-        used = set(about.flatten().tolist())
+        where, count = _where(acts, slots, size), len(TABLE_SLOTS)
+        about = torch.tensor(
+            [[group[slots.index(slot)] for group in where] + [size + k * count + n for k in range(SLOT_FACTS)]
+             for n, slot in enumerate(TABLE_SLOTS)]
+        )  # fmt: skip
+        used, size = set(about.flatten().tolist()), size + SLOT_FACTS * count + FACTS
         self.register_buffer("about", about, persistent=False)
         general = [index for index in range(size) if index not in used]
         self.register_buffer("others", torch.tensor(general), persistent=False)
-        count = len(TABLE_SLOTS)
         self.register_buffer("names", torch.eye(count), persistent=False)
-        layout = SlotLayout(len(general), GROUPS + count, count, 2, len(ACTIONS) - 2 * count)
+        layout = SlotLayout(len(general), GROUPS + SLOT_FACTS + count, count, 2, len(ACTIONS) - 2 * count)
         self.shared = SlotSharedNetwork(layout, width, heads)
         self.register_buffer("order", torch.tensor(_order()), persistent=False)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """(B, 272) -> (B, 43): the mean over the heads."""
+        """(B, n_in) -> (B, 43): the mean over the heads."""
         return self.heads(features).mean(dim=(1, 3))
 
     def heads(self, features: torch.Tensor) -> torch.Tensor:
-        """(B, 272) -> (B, K, 43, 1)."""
+        """(B, n_in) -> (B, K, 43, 1)."""
         slots = features[:, self.about]
         named = torch.cat([slots, self.names.expand(len(features), -1, -1)], dim=2)
         arranged = torch.cat([features[:, self.others], named.flatten(1)], dim=1)

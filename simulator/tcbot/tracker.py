@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.jit import B8, F32, compiled
+from simulator.jit import B8, F32, I32, compiled
 from simulator.tcbot.state import State
 from simulator.tcbot.tables import ANY, AVAILABLE, NO_MATCH, UNSAID, Tables
 
@@ -55,6 +55,19 @@ def fitting_rows(t: Tables, s: State, i: int) -> B8:
                 word = t.row[r, slot]
                 fits[r] = known >= 0 and word >= 0 and t.folded[word] == t.folded[known]
     return fits
+
+
+@compiled
+def look_up(t: Tables, s: State, valued: B8, count: I32) -> None:
+    """Into ``count`` (B,) how many rows fit in each dialogue, into ``valued`` (B, S) whether one has a value there."""
+    valued[:] = False
+    for i in range(len(count)):
+        fits = fitting_rows(t, s, i)
+        count[i] = fits.sum()
+        for r in range(len(fits)):
+            if fits[r]:
+                for slot in range(valued.shape[1]):
+                    valued[i, slot] |= t.row[r, slot] >= 0
 
 
 @compiled

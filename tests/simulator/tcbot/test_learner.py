@@ -11,8 +11,10 @@ import torch
 
 from simulator.tcbot.actions import ACTIONS, TABLE_SLOTS
 from simulator.tcbot.benchmark import Job, best, last, run_job, summary
-from simulator.tcbot.learner import LearnerSettings, MovieTraining, default_settings, greedy, play, rule
+from simulator.tcbot.history import FACTS, SLOT_FACTS
+from simulator.tcbot.learner import LearnerSettings, MovieTraining, default_settings
 from simulator.tcbot.network import MovieNetwork
+from simulator.tcbot.playing import GreedyAgent, play, rule
 from simulator.tcbot.settings import MovieSettings
 from simulator.tcbot.task import MovieTask, load_task
 from simulator.tcbot.tracker import state_size
@@ -31,7 +33,8 @@ def task(folder: Path) -> MovieTask:
 
 def short(seed: int, dialogues: int = 30, updates: int = 1) -> LearnerSettings:
     settings = default_settings(dialogues, seed)
-    return replace(settings, dqn=replace(settings.dqn, pretrain_updates=10, updates_per_step=updates, heads=2))
+    learning = replace(settings.dqn, pretrain_updates=10, updates_per_step=updates, heads=2)
+    return replace(settings, teacher_dialogues=16, dqn=learning)
 
 
 def test_equal_seeds_give_equal_weights(task: MovieTask) -> None:
@@ -41,6 +44,17 @@ def test_equal_seeds_give_equal_weights(task: MovieTask) -> None:
         weights.append(torch.cat([p.flatten() for p in network.parameters()]))
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_only_what_is_useful_is_done_if_so_wished(task: MovieTask, masked: bool) -> None:
+    training = MovieTraining(task, MovieSettings(), replace(short(0), masked=masked))
+    training.run()
+    stored = training.replay.sample(500, np.random.default_rng(0))
+    assert stored.next_masks.all() != masked
+    tried = np.bincount(stored.actions, minlength=len(ACTIONS))
+    never_asked = [ACTIONS.index(("inform", slot)) for slot in TABLE_SLOTS if slot not in ("theater", "starttime")]
+    assert (tried[never_asked].sum() == 0) == masked
 
 
 def test_the_number_of_dialogues_is_kept_and_the_teachers_count(task: MovieTask) -> None:
@@ -58,8 +72,10 @@ def test_it_learns_to_do_with_fewer_turns_than_its_teacher(tmp_path: Path) -> No
     """Users who tell all at once: the rule agent asks six questions nevertheless."""
     goal = {"inform_slots": {"moviename": "alpha"}, "request_slots": {}}
     task, env = load_task(write(tmp_path, goals=[goal])), MovieSettings()
-    network = MovieTraining(task, env, short(1, 120, 2)).run()
-    learned, taught = (play(task, env, act, 200, 5) for act in (greedy(network), rule))
+    settings = short(1, 120, 6)
+    settings = replace(settings, dqn=replace(settings.dqn, learning_rate=2e-3))
+    network = MovieTraining(task, env, settings).run()
+    learned, taught = (play(task, env, act, 200, 5) for act in (GreedyAgent(network, masked=True), rule))
     assert taught.success.mean() == 1.0
     assert learned.success.mean() > 0.95
     assert learned.turns.mean() < taught.turns.mean() - 4
@@ -70,7 +86,8 @@ def test_the_network_treats_slots_alike_and_keeps_the_order_of_actions() -> None
     size = state_size(len(ACTS), len(SLOTS), 20)
     network = MovieNetwork(ACTS, SLOTS, size, width=16, heads=2)
     network.names.zero_()
-    features = torch.rand(4, size, generator=torch.Generator().manual_seed(0))
+    inputs = size + SLOT_FACTS * len(TABLE_SLOTS) + FACTS
+    features = torch.rand(4, inputs, generator=torch.Generator().manual_seed(0))
     city, date = TABLE_SLOTS.index("city"), TABLE_SLOTS.index("date")
     swapped = features.clone()
     swapped[:, network.about[city]] = features[:, network.about[date]]
