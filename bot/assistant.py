@@ -30,6 +30,11 @@ __all__ = ["Assistant", "AssistantError", "Example", "FaqEntry", "HeldOut", "Var
 VENUE = "venue"
 """The entity that stands for the table's key when the domain has no entity of that name."""
 
+PREFERENCE_RESPONSES = tuple(
+    f"utter_preference_{name}" for name in ("noted", "withdrawn", "applied", "unsuited", "kept", "told", "untold")
+)
+"""What an assistant with ``preferences`` must be able to say; {you} and {phrase} are the preference's."""
+
 _DATA_KEYS = ("version", "nlu", "stories", "rules")
 
 
@@ -69,7 +74,7 @@ def load_assistant(path: Path | str) -> Assistant:
     domain = read_domain(folder / "domain.yml")
     task = read_task(folder / "task.yml")
     ontology = build_ontology(task, domain)
-    check_responses(domain, _needed_responses(ontology))
+    check_responses(domain, [*_needed_responses(ontology), *(PREFERENCE_RESPONSES if task.preferences else ())])
     files = sorted((folder / "data").glob("*.yml"))
     training = _training(folder, files, domain)
     stories, rules = _stories(files)

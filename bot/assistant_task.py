@@ -10,13 +10,14 @@ from pathlib import Path
 
 from bot.assistant_domain import Domain
 from bot.assistant_yaml import AssistantError, YamlMap, did_you_mean, read_list, read_map, read_text
+from bot.preferences import Preference, check_preferences, read_preferences
 from memory.dialogue import USER_ACT_TYPES, DialogueAct, SystemAct
 from memory.ontology import Ontology, OntologyError
 from memory.turn import SYSTEM_KINDS
 
 _KEYS = (
     "version", "name", "city", "table", "constraints", "requestable", "booking", "faq", "user_phrases", "validation",
-    "handoff_phone",
+    "handoff_phone", "preferences",
 )  # fmt: skip
 
 
@@ -58,6 +59,7 @@ class Task:
     faq: Path | None
     user_phrases: Path | None
     validation: Path | None
+    preferences: tuple[Preference, ...] = ()
 
 
 def read_task(file: Path) -> Task:
@@ -85,6 +87,7 @@ def read_task(file: Path) -> Task:
         party_limit=int(booking.take("party_limit", "number", 12, required=False)),
         handoff_phone=content.take("handoff_phone", "str", "", required=False),
         **{name: _beside(content, name) for name in ("faq", "user_phrases", "validation")},
+        preferences=read_preferences(content),
     )
 
 
@@ -119,6 +122,7 @@ def build_ontology(task: Task, domain: Domain) -> Ontology:
             raise lines["booking"]["slots"].error(index, problem, did_you_mean(slot, domain.slots))
     constraints = {slot: domain.slots[slot] for slot in task.constraint_priors}
     columns = _read_table(task, constraints, lines)
+    check_preferences(lines, task.preferences, columns)
     try:
         return Ontology(task.name, constraints, task.requestable, task.booking_slots, columns, task.key)
     except OntologyError as error:

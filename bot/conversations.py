@@ -88,6 +88,7 @@ class Conversations:
         metrics: where turns are counted.
         locks: the order (tests replace it to prove that they would notice).
         clock: seconds since the epoch, for feedback's timestamps.
+        forget: told the last state of a conversation that was deleted, to drop what was derived from it.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class Conversations:
         metrics: Metrics | None = None,
         locks: ConversationLocks | None = None,
         clock: Callable[[], float] = time.time,
+        forget: Callable[[Conversation], None] | None = None,
     ) -> None:
         self.engine = engine
         self.store = store
@@ -109,6 +111,7 @@ class Conversations:
         self._locks = ConversationLocks() if locks is None else locks  # an empty one is falsy
         self._states: OrderedDict[str, Conversation] = OrderedDict()
         self._clock = clock
+        self._forget = forget
         self.metrics.watch("rejoinder_store_queue", "Turns waiting for the disk.", lambda: store.waiting)
         self.metrics.watch("rejoinder_states_cached", "Folded states in memory.", lambda: len(self._states))
 
@@ -211,6 +214,24 @@ class Conversations:
                 self.metrics.error(type(error).__name__)
                 raise TurnFailed("the feedback could not be stored now") from error
         self.metrics.feedback(value)
+
+    async def delete(self, conversation_id: str) -> None:
+        """Erase a conversation: its events, what search and lists show of it, and every cached state.
+
+        Raises:
+            UnknownConversation: nothing is stored under this id.
+            TurnFailed: the store can't erase it now.
+        """
+        async with self._locks.hold(conversation_id):
+            state = self.state(conversation_id)
+            try:
+                await self.store.delete(conversation_id)
+            except StoreUnavailable as error:
+                self.metrics.error(type(error).__name__)
+                raise TurnFailed("the conversation could not be deleted now") from error
+            self._states.pop(conversation_id, None)
+            if self._forget is not None:
+                self._forget(state)
 
     def events(self, conversation_id: str) -> list[Event]:
         """Everything that happened.

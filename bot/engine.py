@@ -8,6 +8,7 @@ from (seed, conversation id, sequence number), so that the same turn gives the s
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable
@@ -31,6 +32,9 @@ from policies.stack import decider
 
 Understand = Callable[[str, SystemAct | None], Awaitable[NLUResult]]
 """Text and the preceding system act -> what was said."""
+
+SURE = 0.5
+"""Above this probability of a question to the task, the task answers what the memory took without a cue."""
 
 
 class Engine:
@@ -65,14 +69,19 @@ class Engine:
         """One turn: its events in order and the state after them; nothing is stored."""
         clock = _Stopwatch()
         rng, policy = turn_rng(self.seed, state.id, state.seq), self.policy  # one version throughout the turn
-        recalled = self.recall.hear(state, message, rng) if self.recall else None
+        recalled = await asyncio.to_thread(self.recall.hear, state, message, rng) if self.recall else None
+        if recalled and recalled.shared and await self._task_answers(state, replace(message, text=recalled.doubtful)):
+            recalled = recalled.shared
+        clock.lap("memory")
         if recalled and not recalled.rest:
-            return recalled.turn(self.ontology, state, message)
+            resumed = self.realiser.pending_question(state, rng)
+            return recalled.turn(self.ontology, state, message, resumed, clock.laps)
         task = replace(message, text=recalled.rest) if recalled else message
         nlu = reinterpreted(await self._nlu(state, task), venue_known=bool(state.belief.venue[0] >= 0))
         clock.lap("nlu")
         heard = UserUttered(message.timestamp, message.text, message.message_id or "", message.channel, nlu)
-        turn = Turn.begin(state).then(self.ontology, heard)
+        noted, answers = (recalled.events, recalled.replies) if recalled else ((), ())
+        turn = Turn.begin(state).then(self.ontology, heard, *noted)
         state = turn.state
         clock.lap("track")
         social = self.social.decide(state, nlu)
@@ -81,9 +90,13 @@ class Engine:
         effects = self._effects(decision, system, state, message.timestamp, rng)
         replies = self._say(social, system, state, nlu, effects, rng)
         clock.lap("nlg")
-        noted, answers = (recalled.events, recalled.replies) if recalled else ((), ())
         decided = Decided(message.timestamp, decision, system, clock.laps)
-        return turn.then(self.ontology, decided, *noted, *effects, BotUttered(message.timestamp, (*answers, *replies)))
+        return turn.then(self.ontology, decided, *effects, BotUttered(message.timestamp, (*answers, *replies)))
+
+    def forget(self, state: Conversation) -> None:
+        """Keep nothing that was derived from a conversation that is no more."""
+        if self.recall is not None and self.recall.memory is not None:
+            self.recall.memory.forget(state.remembered)
 
     async def _nlu(self, state: Conversation, message: UserMessage) -> NLUResult:
         shortcut = parse_shortcut(message.text, self.ontology)
@@ -91,6 +104,11 @@ class Engine:
             return shortcut
         previous = system_act(self.ontology, state.belief.last)
         return await self.understand(message.text, previous if previous.kind != "none" else None)
+
+    async def _task_answers(self, state: Conversation, message: UserMessage) -> bool:
+        """Whether a message that the memory took for itself is a question that the task can answer."""
+        nlu = await self._nlu(state, message)
+        return any(scored.act.type in ("faq", "request") and scored.confidence > SURE for scored in nlu.acts)
 
     def _decide(
         self,
@@ -114,7 +132,8 @@ class Engine:
             mask=tuple(bool(allowed) for allowed in masks[0]),
             propensity=float(output.propensity[0]),
         )
-        act = system_act(self.ontology, self.space.ground(state.belief, output.actions))
+        eligible = self.realiser.preferences.eligible(state.preferences)
+        act = system_act(self.ontology, self.space.ground(state.belief, output.actions, eligible=eligible))
         return decision, checked(self.assistant, act, state, timestamp)
 
     def _effects(

@@ -1,93 +1,234 @@
 """Memory in a turn: statements become events, questions about them are answered with what they rest on.
 
-The statements are the conversation's own (``Conversation.remembered``, a fold over events), so they outlive a restart
-of the server and go when the conversation goes.
+The statements and the preferences are the conversation's own (a fold over events), so they outlive a restart of the
+server and go when the conversation goes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bot.assistant import Assistant
 from bot.nlg.templates import ResponseError, Templates
-from bot.remembering import Heard, SentenceSorter, StatementMemory
+from bot.preferences import PreferenceFilter, PreferenceListener
+from bot.remembering import Heard, Known, RecalledAnswer, SentenceSorter, StatementMemory, sort_message
+from bot.sentences import has_cue
+from bot.topics import addressed, mentioning, with_references
 from memory.conversation import REMEMBERED_STATEMENTS, Conversation, Turn
-from memory.dialogue import BotResponse, Decision, NLUResult, UserMessage
-from memory.events import BotUttered, Decided, MemoryCleared, StatementRemembered, UserUttered
+from memory.dialogue import BotResponse, Button, Decision, NLUResult, UserMessage
+from memory.events import (
+    BotUttered,
+    Decided,
+    MemoryAnswered,
+    MemoryCleared,
+    MemoryEvent,
+    PreferenceStated,
+    PreferenceWithdrawn,
+    StatementRemembered,
+    StatementsForgotten,
+    UserUttered,
+)
 from memory.ontology import Ontology
 
-RESPONSES = ("utter_memory_noted", "utter_memory_answer", "utter_memory_unknown", "utter_memory_forgotten")
-"""What the assistant must be able to say; {statement} in the first, {answer} and {support} in the second."""
+RESPONSES = tuple(
+    f"utter_memory_{name}"
+    for name in (
+        "noted", "answer", "unknown", "forgotten", "forgotten_some", "nothing_about", "list", "more", "empty", "full",
+    )
+)  # fmt: skip
+"""What an assistant that remembers must be able to say; docs/memory.md lists their placeholders."""
+LISTED = 10
+"""Statements told at most when somebody asks what is remembered, the latest ones."""
+_OTHER_VENUE = (Button("Something else", "/reqalts"),)
 
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """What the memory makes of one message: events to keep, replies to give, and ``rest`` for the task."""
+    """What the memory makes of one message: events to keep, replies to give, and ``rest`` for the task.
+
+    ``shared`` is what it makes of it together with the task, where the task can answer ``doubtful``: "I lost my
+    jacket" is a statement and a question of the FAQ. None where there is no doubt.
+    """
 
     action: str
-    events: tuple[StatementRemembered | MemoryCleared, ...]
+    events: tuple[MemoryEvent, ...]
     replies: tuple[BotResponse, ...]
     rest: str
+    doubtful: str = ""
+    shared: Recalled | None = None
 
-    def turn(self, ontology: Ontology, state: Conversation, message: UserMessage) -> Turn:
-        """The whole turn when nothing is left for the task, whose belief and pending question stay as they are."""
+    def turn(
+        self,
+        ontology: Ontology,
+        state: Conversation,
+        message: UserMessage,
+        resumed: Iterable[BotResponse] = (),
+        timings_ms: Mapping[str, float] | None = None,
+    ) -> Turn:
+        """The whole turn when nothing is left for the task, whose belief stays as it is; ``resumed`` is said last."""
         now = message.timestamp
         heard = UserUttered(now, message.text, message.message_id or "", message.channel, NLUResult(message.text))
-        decided = Decided(now, Decision(self.action, "memory"))
-        return Turn.begin(state).then(ontology, heard, decided, *self.events, BotUttered(now, self.replies))
+        decided = Decided(now, Decision(self.action, "memory"), None, dict(timings_ms or {}))
+        said = BotUttered(now, (*self.replies, *resumed))
+        return Turn.begin(state).then(ontology, heard, decided, *self.events, said)
 
 
 class Recall:
-    """Keeps and answers with one memory for one assistant.
+    """Keeps and answers with one memory for one assistant; without a memory it only hears preferences.
 
     Raises:
         ResponseError: the assistant's domain.yml lacks one of ``RESPONSES``.
     """
 
-    def __init__(self, assistant: Assistant, memory: StatementMemory) -> None:
+    def __init__(self, assistant: Assistant, memory: StatementMemory | None) -> None:
         self.memory = memory
         self.templates = Templates(assistant.responses)
-        ontology = assistant.ontology
-        self.sorter = SentenceSorter((value for _, value in ontology.values), ontology.entity_names)
-        for name in RESPONSES:
+        self.ontology = assistant.ontology
+        self.sorter = SentenceSorter((value for _, value in self.ontology.values), self.ontology.entity_names)
+        self.listener = PreferenceListener(assistant.task.preferences)
+        self.preferences = PreferenceFilter(assistant.task.preferences, self.ontology.entities)
+        for name in RESPONSES if memory is not None else ():
             if name not in self.templates:
                 raise ResponseError(f"the memory needs the response {name!r}: add it to domain.yml under `responses`")
 
     def hear(self, state: Conversation, message: UserMessage, rng: np.random.Generator) -> Recalled | None:
         """What the memory does with ``message``; None when nothing in it is for the memory."""
-        heard = self.sorter.sort(message.text, self.memory, state.remembered)
+        known = Known(state.remembered, state.noted, state.preferences)
+        heard = sort_message(message.text, self.sorter, self.listener, self.memory, known)
         if not heard.for_memory:
             return None
-        cleared = (MemoryCleared(message.timestamp),) if heard.forget else ()
-        kept = tuple(StatementRemembered(message.timestamp, statement) for statement in heard.statements)
-        before = () if heard.forget else state.remembered
+        before = () if heard.forget else tuple(text for text in state.remembered if text not in heard.forgotten)
         remembered = (*before, *heard.statements)[-REMEMBERED_STATEMENTS:]
-        return Recalled(_action(heard), (*cleared, *kept), tuple(self._replies(heard, remembered, rng)), heard.rest)
+        if self.memory is not None and (heard.forget or heard.forgotten):
+            self.memory.forget(state.remembered)
+        if self.memory is not None and heard.statements:
+            self.memory.knows(remembered, heard.statements[-1])  # they are read now, so that an answer is quick
+        answers = [(question, self.memory.ask(remembered, question)) for question in heard.questions if self.memory]
+        recalled = self._recalled(state, message, heard, (before, remembered), answers, rng)
+        unknown = [pair for pair in answers if pair[1].text is None and not has_cue(pair[0])]
+        if not heard.doubtful or not (heard.statements or heard.stated or unknown):
+            return recalled
+        answered = [pair for pair in answers if pair not in unknown]
+        shared = self._recalled(state, message, heard, (before, remembered), answered, rng)
+        return replace(recalled, doubtful=heard.doubtful, shared=replace(shared, rest=heard.shared))
 
-    def _replies(self, heard: Heard, remembered: tuple[str, ...], rng: np.random.Generator) -> list[BotResponse]:
-        replies: list[BotResponse] = []
+    def _recalled(
+        self,
+        state: Conversation,
+        message: UserMessage,
+        heard: Heard,
+        statements: tuple[tuple[str, ...], tuple[str, ...]],
+        answers: list[tuple[str, RecalledAnswer]],
+        rng: np.random.Generator,
+    ) -> Recalled:
+        """``statements`` are those before and after the message."""
+        replies = _Replies(self, state, heard, rng)
+        replies.compose(*statements, answers)
+        events = (*_events(heard, message), *_answered(answers, message))
+        return Recalled(_action(heard), events, tuple(replies.said), heard.rest)
+
+
+class _Replies:
+    """The replies to what one message was for the memory, in the order of ``compose``."""
+
+    def __init__(self, by: Recall, state: Conversation, heard: Heard, rng: np.random.Generator) -> None:
+        self.by, self.state, self.heard, self.rng = by, state, heard, rng
+        self.said: list[BotResponse] = []
+
+    def say(self, name: str, values: Mapping[str, str] | None = None, buttons: tuple[Button, ...] = ()) -> None:
+        reply = self.by.templates.choose(f"utter_{name}", values or {}, self.rng)
+        self.said.append(BotResponse(reply.text, reply.buttons or buttons, reply.image))
+
+    def compose(
+        self, before: tuple[str, ...], remembered: tuple[str, ...], answers: list[tuple[str, RecalledAnswer]]
+    ) -> None:
+        heard = self.heard
         if heard.forget:
-            replies.append(self.templates.choose("utter_memory_forgotten", {}, rng))
+            self.say("memory_forgotten")
+        if heard.forgotten:
+            self.say("memory_forgotten_some", {"statement": _joined(heard.forgotten[:LISTED])})
+        for topic in heard.unmentioned:
+            self.say("memory_nothing_about", {"topic": addressed(topic)})
+        if heard.withdrawn:
+            self.say("preference_withdrawn", self.by.preferences.worded(heard.withdrawn))
         if heard.statements:
-            said = " ".join(_ended(statement) for statement in heard.statements)
-            replies.append(self.templates.choose("utter_memory_noted", {"statement": said}, rng))
-        return replies + [self._answer(question, remembered, rng) for question in heard.questions]
+            self.say("memory_noted", {"statement": _joined(heard.statements)})
+        if len(before) + len(heard.statements) > REMEMBERED_STATEMENTS:
+            self.say("memory_full", {"count": str(REMEMBERED_STATEMENTS)})
+        if heard.stated:
+            self._preferred()
+        self._list(remembered)
+        for name in heard.asked:
+            told = name in self.state.preferences
+            self.say(f"preference_{'told' if told else 'untold'}", self.by.preferences.worded((name,)))
+        for _, answer in answers:
+            self._answer(answer)
 
-    def _answer(self, question: str, remembered: tuple[str, ...], rng: np.random.Generator) -> BotResponse:
-        answer = self.memory.ask(remembered, question)
+    def _preferred(self) -> None:
+        names = self.heard.stated
+        self.say("preference_noted", self.by.preferences.worded(names))
+        venue = int(self.state.belief.venue[0])
+        eligible = self.by.preferences.eligible(names)
+        if venue >= 0 and not self.heard.rest and eligible is not None and not eligible[venue]:
+            worded = {"name": self.by.ontology.entity_names[venue], **self.by.preferences.worded(names)}
+            self.say("preference_unsuited", worded, _OTHER_VENUE)
+
+    def _list(self, remembered: tuple[str, ...]) -> None:
+        for topic in self.heard.listed:
+            told = with_references(remembered, mentioning(remembered, topic)) if topic else remembered
+            held = () if topic else self.by.preferences.known(self.state.preferences)
+            lines = [f"- {_ended(text)}" for text in told[-LISTED:]] + [
+                f"- {p.you[:1].upper()}{p.you[1:]}." for p in held
+            ]
+            if not lines:
+                self.say("memory_empty")
+                continue
+            self.say("memory_list", {"statements": "\n".join(lines)})
+            if len(told) > LISTED:
+                self.say("memory_more", {"count": str(len(told) - LISTED)})
+
+    def _answer(self, answer: RecalledAnswer) -> None:
         if answer.text is None:
-            return self.templates.choose("utter_memory_unknown", {}, rng)
+            self.say("memory_unknown")
+            return
         text = answer.text[:1].upper() + answer.text[1:].rstrip(".")
-        support = " ".join(_ended(statement) for statement in answer.supporting)
-        return self.templates.choose("utter_memory_answer", {"answer": text, "support": support}, rng)
+        self.say("memory_answer", {"answer": text, "support": _joined(answer.supporting)})
+
+
+def _events(heard: Heard, message: UserMessage) -> list[MemoryEvent]:
+    now = message.timestamp
+    events: list[MemoryEvent] = [MemoryCleared(now)] if heard.forget else []
+    if heard.forgotten:
+        events.append(StatementsForgotten(now, heard.forgotten))
+    events += [PreferenceWithdrawn(now, name) for name in heard.withdrawn]
+    events += [StatementRemembered(now, statement) for statement in heard.statements]
+    return events + [PreferenceStated(now, name, message.text) for name in heard.stated]
+
+
+def _answered(answers: list[tuple[str, RecalledAnswer]], message: UserMessage) -> list[MemoryEvent]:
+    return [
+        MemoryAnswered(
+            message.timestamp,
+            question,
+            answer.text,
+            round(float(answer.confidence), 4),
+            tuple(zip(answer.supporting, (round(float(weight), 3) for weight in answer.weights), strict=False)),
+        )
+        for question, answer in answers
+    ]
 
 
 def _action(heard: Heard) -> str:
-    if heard.questions:
+    if heard.questions or heard.listed or heard.asked:
         return "memory_answer"
-    return "memory_forget" if heard.forget else "memory_note"
+    return "memory_note" if heard.statements or heard.stated else "memory_forget"
+
+
+def _joined(statements: Iterable[str]) -> str:
+    return " ".join(_ended(statement) for statement in statements)
 
 
 def _ended(statement: str) -> str:

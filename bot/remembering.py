@@ -1,15 +1,7 @@
-"""Which sentences of a message are for the memory: statements to keep, questions about them, and "forget that".
+"""Which sentences of a message are for the memory: statements to keep, questions about them, what to forget.
 
-A rule over the sentence's form. It leans towards the task: a sentence is for the memory only when its form says so and
-nothing in it belongs to the assistant's subject (its slot values, wishes, bookings, the word "you").
-
-    "remember that ..."                      -> statement        explicit cue, always
-    "forget what I told you"                 -> forget           explicit cue, always
-    "did I tell you ...", "what did I say"   -> question         explicit cue, always
-    wh-question, mostly of known words       -> question         never about "it", "you" or the assistant's subject
-    "where is my ...", after a statement     -> question         as above
-    "<I/my x/Priya> <verb of the world> ..." -> statement        never a wish
-    "then she took it ..."                   -> statement        only after another one
+Each sentence is sorted by its form (``bot.sentences``), after what it says about lasting preferences
+(``bot.preferences``) and what it asks to forget or to list (``bot.topics``) is taken out.
 """
 
 from __future__ import annotations
@@ -17,12 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
-KNOWN_SHARE = 0.5
-"""A question without a cue goes to the memory when at least this share of its content words was mentioned before."""
+from bot.preferences import PreferenceListener
+from bot.sentences import SentenceSorter, has_cue, is_question
+from bot.topics import POLITE, content_words, forgets_what_was_said, forgetting, listing, mentioning, with_references
 
-Kind = Literal["statement", "question", "forget", "task"]
+__all__ = ["Heard", "Known", "RecalledAnswer", "SentenceSorter", "StatementMemory", "sort_message"]
+
+LONGEST = 400
+"""Characters of a sentence that is looked at; a longer one is the task's."""
+
+_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=\S)|\n+")
+_ASKS_PREFERENCE = re.compile(POLITE + r"(?:am i|did i|have i|do you)\b", re.IGNORECASE)
 
 
 class RecalledAnswer(Protocol):
@@ -33,8 +32,16 @@ class RecalledAnswer(Protocol):
         """The answer in a few words."""
 
     @property
+    def confidence(self) -> float:
+        """The chance the memory gives its answer, 0 to 1."""
+
+    @property
     def supporting(self) -> tuple[str, ...]:
         """Statements it rests on, verbatim."""
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """How much each of ``supporting`` was read."""
 
 
 class StatementMemory(Protocol):
@@ -46,150 +53,200 @@ class StatementMemory(Protocol):
     def knows(self, statements: tuple[str, ...], sentence: str) -> float:
         """Share of the sentence's content words that were mentioned in ``statements``, 0 to 1."""
 
+    def forget(self, statements: tuple[str, ...]) -> None:
+        """Keep nothing that was derived from ``statements``: some or all of them were forgotten."""
+
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One message, sorted: ``rest`` is what remains for the task, in its own words."""
+    """One message, sorted: ``rest`` is what remains for the task, in its own words.
+
+    ``doubtful`` is what was taken from the task without an explicit cue, ``shared`` that and the rest. ``forget`` is
+    all, ``forgotten`` single statements, ``unmentioned`` topics to forget or to list of which nothing was said;
+    ``listed`` are topics to list, "" for all. The last three are names of preferences.
+    """
 
     statements: tuple[str, ...] = ()
     questions: tuple[str, ...] = ()
     forget: bool = False
+    forgotten: tuple[str, ...] = ()
+    unmentioned: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
     rest: str = ""
+    doubtful: str = ""
+    shared: str = ""
+    stated: tuple[str, ...] = ()
+    withdrawn: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
 
     @property
     def for_memory(self) -> bool:
         """Whether anything was for the memory."""
-        return bool(self.statements or self.questions or self.forget)
+        return self != Heard(rest=self.rest, shared=self.shared)
 
 
-_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=\S)|\n+")
-_POLITE = r"^(?:(?:please|and|but|so|oh|ok|okay|well|also|by the way|btw)[,\s]+)*(?:can you |could you )?(?:please )?"
-_KEEP = re.compile(
-    _POLITE + r"(?:remember|note|keep in mind|bear in mind|don't forget|do not forget)"
-    r"\s*(?:this|that|:)?[:,]?\s+(?P<what>.+)$",
-    re.IGNORECASE,
-)  # fmt: skip
-_FORGET = re.compile(
-    _POLITE + r"(?:forget|delete|erase|clear)\s+(?:everything|all|what|whatever|your memory)\b"
-    r"(?=.*\b(?:told|about|memory|know|remember)\b)",
-    re.IGNORECASE,
-)  # fmt: skip
-_ASK = re.compile(
-    r"\b(?:did|have) i (?:ever )?(?:tell|told|say|said|mention|mentioned|leave|left|put|hide|lose|park)\b"
-    r"|\bdo you (?:remember|recall) (?!that|this)"
-    r"|\bwhat do you (?:know|remember) about (?:me|my)\b",
-    re.IGNORECASE,
-)
-_QUESTION = re.compile(_POLITE + r"(?:where|when|who|whose|whom|what|which|how many|is|was|did|does)\b", re.IGNORECASE)
-_ABOUT_BOT = re.compile(r"\b(?:you|your|yours|you're|it|its|it's|they|their|there)\b", re.IGNORECASE)
-_WISH = re.compile(
-    r"\b(?:want|wants|wanted|need|needs|wish|would|'d|prefer|fancy|craving|looking|searching|find|show|book|booking|"
-    r"reserve|reservation|table|tables|restaurant|restaurants|place|somewhere|anywhere|something|anything|food|venue|"
-    r"cuisine|price|prices|menu|phone|address|postcode|hungry|starving|stomach|booked|cancel|recommend|suggest|"
-    r"fine|ok|okay|perfect|sounds|good|great|too|enough|better|one|ones|name is|name's|surname|"
-    r"reference|people|persons|guests|don't care|don't mind|told|asked|mean|meant|said)\b",
-    re.IGNORECASE,
-)
-_PAST = (
-    r"left|put|went|took|gave|met|bought|lost|found|kept|hid|got|had|saw|ate|drove|flew|sold|broke|sent|brought|"
-    r"moved|parked|dropped|picked|handed|passed|placed|packed|travelled|lent|stored|locked|visited|journeyed|"
-    r"forgot|grew up|married|finished|started"
-)
-_STANDING = r"live|lives|work|works|own|owns|has|keep|keeps|study|studies|play|plays|sleeps|teaches|drives|speaks"
-_OTHERS = rf"is|are|was|were|'s|{_PAST}|{_STANDING}|likes|loves|hates|will|flies|arrives|leaves|said|told"
-_MINE = re.compile(
-    rf"^(?:i|we)\s+(?:(?:have|just|also|already|always|never|still)\s+)*(?:{_PAST}|{_STANDING})\s+\S+"
-    r"|^(?:i|we)(?:'ll| will|'m going to| am going to) "
-    r"(?:be (?:in|at|with|away|back|home)|fly|travel|meet|stay|visit|move)\b"
-    r"|^i(?:'m| am) (?:allergic|vegetarian|vegan|coeliac|diabetic|from|born|a|an|married|flying|travelling|staying)\b"
-    r"|^(?:i|we)(?:'m|'re| am| are) (?:in|at) .*\b(?:on|until|from|tomorrow|tonight|next)\b",
-    re.IGNORECASE,
-)
-_ABOUT_MINE = re.compile(rf"^(?:my|our)\s+(?:[\w'-]+\s+){{1,4}}?(?:{_OTHERS})\b", re.IGNORECASE)
-_ABOUT_OTHER = re.compile(
-    rf"^(?:[A-Z][\w-]+(?: and [A-Z][\w-]+)?|[Tt]he [\w-]+(?: [\w-]+)?|[Hh]e|[Ss]he)(?: |(?='s ))(?:{_OTHERS})\s+\S+"
-)
-_OF_MINE = re.compile(r"\b(?:my|our|i|we)\b", re.IGNORECASE)
-_CONTINUED = re.compile(
-    r"^(?:(?:then|later|afterwards|after that|and|also|next)[,\s]+)*(?:i|we|he|she|they)\s+"
-    rf"(?:then\s+|later\s+)?(?:{_PAST})\s+\S+",
-    re.IGNORECASE,
-)
-_PREFERENCE = re.compile(r"(?:i|we)\b", re.IGNORECASE)
-_NOT_NAMES = frozenset(
-    {"it", "that", "this", "there", "let", "what", "which", "where", "these", "those", "here", "yes", "no"}
-)
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a conversation remembers: statements, oldest first, how many the last message added, preferences held."""
+
+    statements: tuple[str, ...] = ()
+    noted: int = 0
+    preferences: tuple[str, ...] = ()
 
 
-class SentenceSorter:
-    """Sorts the sentences of a message by what they are for.
+def sort_message(
+    text: str,
+    sorter: SentenceSorter,
+    listener: PreferenceListener,
+    memory: StatementMemory | None,
+    known: Known,
+) -> Heard:
+    """Sort a message; each sentence sees what the sentences before it stated. Without a memory only preferences."""
+    sorting = _Sorting(sorter, listener, memory, known)
+    for sentence in filter(None, (part.strip() for part in _SENTENCE.split(text))):
+        sorting.take(sentence)
+    return sorting.heard()
 
-    ``subject`` are the words of the assistant's own subject (its slot values), ``names`` those of its entities, as they
-    are written: a sentence with one of them is the task's unless an explicit cue says otherwise.
-    """
 
-    def __init__(self, subject: Iterable[str] = (), names: Iterable[str] = ()) -> None:
-        words = sorted({re.escape(value.lower()) for value in subject if value}, key=len, reverse=True)
-        self._subject = re.compile(rf"\b(?:{'|'.join(words)})\b", re.IGNORECASE) if words else None
-        named = [re.escape(name) for name in sorted(names, key=len, reverse=True)]
-        self._named = re.compile(rf"\b(?:{'|'.join(named)})\b") if named else None
+class _Sorting:
+    """One message being sorted, sentence by sentence."""
 
-    def kind(self, sentence: str, known_share: float = 0.0, *, follows: bool = False) -> tuple[Kind, str]:
-        """What one sentence is for, and the statement or question in it without its cue.
+    def __init__(
+        self, by: SentenceSorter, listener: PreferenceListener, memory: StatementMemory | None, known: Known
+    ) -> None:
+        self.by, self.listener, self.memory, self.known = by, listener, memory, known
+        self.remembered = list(known.statements)
+        self.fresh = 0  # how many of them this message stated
+        self.forget = False
+        self.doubtful: list[str] = []
+        self.shared: list[str] = []
+        self.in_shared = False  # the sentence at hand
+        self.found: dict[str, list[str]] = {
+            name: []
+            for name in (
+                "statements", "questions", "forgotten", "unmentioned", "listed", "rest", "stated", "withdrawn", "asked",
+            )
+        }  # fmt: skip
 
-        ``follows``: something is remembered already, which "it" and "she" can refer to.
-        """
-        text = sentence.strip().replace("\u2019", "'")
-        if text.startswith("/"):  # a button's shortcut
-            return "task", text
-        if _FORGET.search(text):
-            return "forget", text
-        if _ASK.search(text):
-            return "question", text
-        kept = _KEEP.match(text)
-        if kept is not None and not text.endswith("?"):
-            return "statement", kept["what"].strip()
-        if follows and _CONTINUED.match(text) and not text.endswith("?") and not self._of_subject(text):
-            return "statement", text
-        if self._of_task(text):
-            return "task", text
-        if _QUESTION.match(text) or text.endswith("?"):
-            of_mine = follows and _OF_MINE.search(text) is not None
-            asks = _QUESTION.match(text) is not None and (of_mine or known_share >= KNOWN_SHARE)
-            return ("question" if asks else "task"), text
-        return ("statement" if self._states(text) else "task"), text
+    def heard(self) -> Heard:
+        found = {name: tuple(dict.fromkeys(texts)) for name, texts in self.found.items()}
+        return Heard(
+            statements=found["statements"],
+            questions=found["questions"],
+            forget=self.forget,
+            forgotten=found["forgotten"],
+            unmentioned=found["unmentioned"],
+            listed=found["listed"],
+            rest=" ".join(self.found["rest"]),
+            doubtful=" ".join(self.doubtful),
+            shared=" ".join(self.shared),
+            stated=found["stated"],
+            withdrawn=found["withdrawn"],
+            asked=found["asked"],
+        )
 
-    def sort(self, text: str, memory: StatementMemory, remembered: tuple[str, ...]) -> Heard:
-        """Sort a message; each sentence sees what the sentences before it stated."""
-        statements: list[str] = []
-        questions: list[str] = []
-        rest: list[str] = []
-        forget = False
-        for sentence in filter(None, (part.strip() for part in _SENTENCE.split(text))):
-            share = memory.knows((*remembered, *statements), sentence) if _QUESTION.match(sentence) else 0.0
-            match self.kind(sentence, share, follows=bool(remembered or statements)):
-                case "statement", said:
-                    statements.append(said)
-                    if _PREFERENCE.match(said) and self._subject is not None and self._subject.search(said):
-                        rest.append(said)  # "remember that I'm vegetarian" is also a wish
-                case "question", asked:
-                    questions.append(asked)
-                case "forget", _:
-                    forget, statements = True, []
-                case _:
-                    rest.append(sentence)
-        return Heard(tuple(statements), tuple(questions), forget, " ".join(rest))
+    def take(self, sentence: str) -> None:
+        self.in_shared = False
+        if sentence.startswith("/") or len(sentence) > LONGEST:  # a button's shortcut
+            self._rest(sentence)
+            return
+        asked = self.listener.asked(sentence) if _ASKS_PREFERENCE.match(sentence) else ()
+        if asked:
+            self.found["asked"].extend(asked)
+            return
+        preferences = self.listener.hear(sentence, self.known.preferences)
+        self.found["stated"].extend(preferences.stated)
+        self.found["withdrawn"].extend(preferences.withdrawn)
+        if preferences.stated and not has_cue(sentence):
+            self._doubt(sentence)
+        if not preferences.rest:
+            return
+        if self.memory is None or not (self._forgets(preferences.rest) or self._lists(preferences.rest)):
+            self._other(preferences.rest)
 
-    def _of_task(self, text: str) -> bool:
-        return _ABOUT_BOT.search(text) is not None or self._of_subject(text)
-
-    def _of_subject(self, text: str) -> bool:
-        if _WISH.search(text):
+    def _forgets(self, sentence: str) -> bool:
+        wanted = forgetting(sentence)
+        something = bool(self.remembered or self.known.preferences)
+        if something and forgets_what_was_said(sentence):
+            self._clear()
+            self._rest(sentence)  # "start again" to the task
             return True
-        return any(words is not None and words.search(text) is not None for words in (self._subject, self._named))
-
-    def _states(self, text: str) -> bool:
-        text = re.sub(_POLITE, "", text, flags=re.IGNORECASE)
-        if text.split(" ", 1)[0].lower().removesuffix("'s") in _NOT_NAMES:
+        if wanted is None:
             return False
-        return any(form.match(text) for form in (_MINE, _ABOUT_MINE, _ABOUT_OTHER))
+        if wanted.scope == "all":
+            self._clear()
+            return True
+        if wanted.scope == "latest":
+            count = self.fresh or self.known.noted
+            return self._drop(self.remembered[-count:]) if count else False
+        return self._forgets_about(wanted.topic, certain=wanted.scope == "about")
+
+    def _forgets_about(self, topic: str, *, certain: bool) -> bool:
+        found = mentioning(self.remembered, topic)
+        withdrawn = [name for name in self.known.preferences if name in content_words(topic)]
+        self.found["withdrawn"].extend(withdrawn)
+        if found:
+            self._drop(with_references(self.remembered, found))
+        elif not withdrawn and (not certain or self.by.of_subject(topic)):
+            return False
+        elif not withdrawn:
+            self.found["unmentioned"].append(topic)
+        return True
+
+    def _lists(self, sentence: str) -> bool:
+        wanted = listing(sentence)
+        if wanted is None:
+            return False
+        found = wanted.scope == "all" or mentioning(self.remembered, wanted.topic)
+        if not found and self.by.of_subject(wanted.topic):
+            return False
+        self.found["listed" if found else "unmentioned"].append(wanted.topic)
+        return True
+
+    def _other(self, sentence: str) -> None:
+        if self.memory is None:
+            self._rest(sentence)
+            return
+        share = self.memory.knows(tuple(self.remembered), sentence) if is_question(sentence) else 0.0
+        continues = bool(self.fresh or self.known.noted)
+        match self.by.kind(sentence, share, follows=bool(self.remembered), continues=continues):
+            case "statement", said:
+                self.found["statements"].append(said)
+                self.remembered.append(said)
+                self.fresh += 1
+                if self.by.is_preference(said):
+                    self._rest(said)
+                elif not has_cue(sentence):
+                    self._doubt(sentence)
+            case "question", asked:
+                self.found["questions"].append(asked)
+                if not has_cue(asked):
+                    self._doubt(sentence)
+            case _:
+                self._rest(sentence)
+
+    def _rest(self, sentence: str) -> None:
+        self.found["rest"].append(sentence)
+        self._share(sentence)
+
+    def _doubt(self, sentence: str) -> None:
+        self.doubtful.append(sentence)
+        self._share(sentence)
+
+    def _share(self, sentence: str) -> None:
+        if not self.in_shared:  # a whole sentence is there before what is left of it
+            self.shared.append(sentence)
+        self.in_shared = True
+
+    def _drop(self, texts: Iterable[str]) -> bool:
+        gone = set(texts)
+        self.found["forgotten"].extend(text for text in self.remembered if text in gone)
+        self.found["statements"] = [text for text in self.found["statements"] if text not in gone]
+        self.remembered = [text for text in self.remembered if text not in gone]
+        self.fresh = len(self.found["statements"])
+        return True
+
+    def _clear(self) -> None:
+        self.forget, self.remembered, self.fresh = True, [], 0
+        for name in ("statements", "forgotten", "stated", "withdrawn"):
+            self.found[name] = []

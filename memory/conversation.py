@@ -14,8 +14,13 @@ from memory.events import (
     Event,
     FeedbackGiven,
     HandedOff,
+    MemoryAnswered,
     MemoryCleared,
+    MemoryEvent,
+    PreferenceStated,
+    PreferenceWithdrawn,
     StatementRemembered,
+    StatementsForgotten,
     UserUttered,
 )
 from memory.ontology import Ontology
@@ -48,6 +53,10 @@ class Conversation:
     last_replies: tuple[BotResponse, ...] = ()
     remembered: tuple[str, ...] = ()
     """The user's latest statements, oldest first; at most ``REMEMBERED_STATEMENTS``."""
+    noted: int = 0
+    """How many statements the latest message added: what "forget that" means right after it."""
+    preferences: tuple[str, ...] = ()
+    """What the user said of themselves for every search; it survives a restart of the dialogue."""
 
     @classmethod
     def new(cls, ontology: Ontology, conversation_id: str) -> Conversation:
@@ -80,10 +89,27 @@ def apply(ontology: Ontology, state: Conversation, event: Event) -> Conversation
             return replace(state, handed_off=True)
         case FeedbackGiven():
             return state
+        case _:
+            return _memory(state, event)
+
+
+def _memory(state: Conversation, event: MemoryEvent) -> Conversation:
+    match event:
         case StatementRemembered():
-            return replace(state, remembered=(*state.remembered, event.text)[-REMEMBERED_STATEMENTS:])
+            remembered = (*state.remembered, event.text)[-REMEMBERED_STATEMENTS:]
+            return replace(state, remembered=remembered, noted=state.noted + 1)
+        case StatementsForgotten():
+            gone = frozenset(event.texts)
+            return replace(state, remembered=tuple(text for text in state.remembered if text not in gone), noted=0)
         case MemoryCleared():
-            return replace(state, remembered=())
+            return replace(state, remembered=(), noted=0, preferences=())
+        case PreferenceStated():
+            others = tuple(name for name in state.preferences if name != event.name)
+            return replace(state, preferences=(*others, event.name))
+        case PreferenceWithdrawn():
+            return replace(state, preferences=tuple(name for name in state.preferences if name != event.name))
+        case MemoryAnswered():
+            return state
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +146,7 @@ def _heard(ontology: Ontology, state: Conversation, event: UserUttered) -> Conve
         open_values=open_values,
         mood=MOOD_MEMORY * state.mood + (1 - MOOD_MEMORY) * event.nlu.sentiment,
         complaints=state.complaints + complained,
+        noted=0,
     )
 
 

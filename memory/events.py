@@ -88,11 +88,51 @@ class MemoryCleared:
     timestamp: float
 
 
-Event = UserUttered | Decided | BotUttered | Booked | HandedOff | FeedbackGiven | StatementRemembered | MemoryCleared
+@dataclass(frozen=True, slots=True)
+class StatementsForgotten:
+    """The user asked to forget these statements, ``texts`` verbatim; the others stay."""
+
+    timestamp: float
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryAnswered:
+    """The memory was asked; ``answer`` None is "I don't know", ``supporting`` holds statements with read weights."""
+
+    timestamp: float
+    question: str
+    answer: str | None
+    confidence: float
+    supporting: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PreferenceStated:
+    """The user said of themselves what counts in every search: the preference ``name``, in their words ``text``."""
+
+    timestamp: float
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PreferenceWithdrawn:
+    """The preference ``name`` holds no more."""
+
+    timestamp: float
+    name: str
+
+
+MemoryEvent = (
+    StatementRemembered | StatementsForgotten | MemoryCleared | MemoryAnswered | PreferenceStated | PreferenceWithdrawn
+)
+Event = UserUttered | Decided | BotUttered | Booked | HandedOff | FeedbackGiven | MemoryEvent
 _TYPES: dict[str, type[Any]] = {
     cls.__name__: cls
     for cls in (
-        UserUttered, Decided, BotUttered, Booked, HandedOff, FeedbackGiven, StatementRemembered, MemoryCleared,
+        UserUttered, Decided, BotUttered, Booked, HandedOff, FeedbackGiven, StatementRemembered, StatementsForgotten,
+        MemoryCleared, MemoryAnswered, PreferenceStated, PreferenceWithdrawn,
     )
 }  # fmt: skip
 
@@ -151,4 +191,18 @@ def _bot(body: dict[str, Any]) -> BotUttered:
     return BotUttered(body["timestamp"], tuple(replies))
 
 
-_REVIVE: dict[type[Any], Any] = {UserUttered: _user, Decided: _decided, BotUttered: _bot}
+def _forgotten(body: dict[str, Any]) -> StatementsForgotten:
+    return StatementsForgotten(**{**body, "texts": tuple(body["texts"])})
+
+
+def _answered(body: dict[str, Any]) -> MemoryAnswered:
+    return MemoryAnswered(**{**body, "supporting": tuple((text, weight) for text, weight in body["supporting"])})
+
+
+_REVIVE: dict[type[Any], Any] = {
+    UserUttered: _user,
+    Decided: _decided,
+    BotUttered: _bot,
+    StatementsForgotten: _forgotten,
+    MemoryAnswered: _answered,
+}

@@ -20,7 +20,7 @@ from typing import Literal, Protocol
 
 from memory.dialogue import BotResponse
 from memory.events import BotUttered, Event, UserUttered, event_from_json
-from memory.store_rows import DuplicateMessage, SequenceConflict, storable, write_events
+from memory.store_rows import ERASE, DuplicateMessage, SequenceConflict, storable, write_events
 from memory.store_schema import StoreUnavailable, StoreVersionError, open_for_reading, open_for_writing
 from memory.store_writer import GroupCommitWriter, StoreFull
 
@@ -93,6 +93,12 @@ class EventStore(Protocol):
             StoreFull, StoreUnavailable: nothing was kept.
         """
 
+    async def delete(self, conversation_id: str) -> None:
+        """Erase a conversation with all that was derived from it; durable on return, nothing happens to an unknown one.
+
+        Raises StoreUnavailable, StoreFull.
+        """
+
     def load(self, conversation_id: str) -> list[Event]:
         """All events in order; empty for an unknown conversation. This and all reads may raise StoreUnavailable."""
 
@@ -151,6 +157,10 @@ class SqliteStore:
             if storable(name) != name:
                 raise ValueError(f"the id {name!r} contains NUL or a lone surrogate: choose another id")
         await self._writer.submit(conversation_id, expected_seq, tuple(events))
+
+    async def delete(self, conversation_id: str) -> None:
+        """See ``EventStore``; freed pages are overwritten with zeros."""
+        await self._writer.submit(storable(conversation_id), ERASE, ())
 
     def load(self, conversation_id: str) -> list[Event]:
         """See ``EventStore``."""

@@ -32,13 +32,20 @@ def storable(text: str) -> str:
     return _UNPRINTABLE.sub("�", text)
 
 
+ERASE = -1
+"""In place of an expected sequence number: everything stored of the conversation is to be erased."""
+
+
 def write_events(db: Database, conversation_id: str, expected_seq: int, events: Sequence[Event]) -> None:
-    """Append ``events`` as numbers ``expected_seq``, ``expected_seq + 1``, ...
+    """Append ``events`` as numbers ``expected_seq``, ``expected_seq + 1``, ...; or ``ERASE`` the conversation.
 
     Raises:
         DuplicateMessage: a user message's id is stored already.
         SequenceConflict: the conversation does not have exactly ``expected_seq`` events.
     """
+    if expected_seq == ERASE:
+        _erase(db, conversation_id)
+        return
     messages = _messages(conversation_id, expected_seq, events)
     for message in messages:
         _write_message(db, message)
@@ -52,6 +59,21 @@ def write_events(db: Database, conversation_id: str, expected_seq: int, events: 
     )
     _write_bookings(db, conversation_id, expected_seq, events)
     _update_conversation(db, conversation_id, events, messages)
+
+
+def _erase(db: Database, conversation_id: str) -> None:
+    db.conn.execute(
+        "INSERT INTO messages_fts (messages_fts, rowid, text)"
+        " SELECT 'delete', id, text FROM messages WHERE conversation_id = ?",
+        (conversation_id,),
+    )
+    for table, column in (
+        ("messages", "conversation_id"),
+        ("events", "conversation_id"),
+        ("bookings", "conversation_id"),
+        ("conversations", "id"),
+    ):
+        db.conn.execute(f"DELETE FROM {table} WHERE {column} = ?", (conversation_id,))
 
 
 Message = tuple[str, int, str, str | None, str, float]

@@ -99,6 +99,7 @@ def open_for_writing(path: Path, synchronous: str = "FULL") -> Database:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute(f"PRAGMA synchronous = {synchronous}")
         db.execute("PRAGMA foreign_keys = ON")
+        db.execute("PRAGMA secure_delete = ON")
         db.execute("PRAGMA temp_store = MEMORY")
         _migrate(db, path)
     except sqlite3.Error as error:

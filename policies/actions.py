@@ -124,18 +124,26 @@ class ActionSpace:
         complete = possible & (belief.open_confidence > t.accept).all(axis=1)
         return [wanted[:, None] & (belief.open_confidence <= t.certain), complete, complete]
 
-    def ground(self, belief: BeliefState, actions: IntArray, score: FloatArray | None = None) -> SystemTurn:
+    def ground(
+        self,
+        belief: BeliefState,
+        actions: IntArray,
+        score: FloatArray | None = None,
+        eligible: BoolArray | None = None,
+    ) -> SystemTurn:
         """The system turn that each of the B ``actions`` means in ``belief``; deterministic.
 
         Offers take the current venue if it fits all accepted values, else the first fitting row of the table, or
         the one with the highest ``score`` (E,). When nothing fits the turn is ``offer_none`` with the ``slot`` and
-        ``value`` worth giving up. Offers and answers tell every attribute asked for with P > ``accept``.
+        ``value`` worth giving up. Offers and answers tell every attribute asked for with P > ``accept``. Only entities
+        of ``eligible`` (E,) are offered, and a venue that the user names: what somebody said once for every search
+        narrows it like an accepted value.
         """
         kind, slot = self._kind[actions].copy(), self._slot[actions].copy()
         turn = SystemTurn.empty(self.ontology, belief.batch)
         turn = SystemTurn(kind, slot, turn.value, turn.other, turn.entity, turn.answered)
         self._ground_values(belief, turn)
-        self._ground_offers(belief, turn, score)
+        self._ground_offers(belief, turn, score, eligible)
         about_venue = _ABOUT_VENUE[kind]
         turn.entity[about_venue] = belief.venue[about_venue]
         self._ground_answers(belief, turn)
@@ -150,23 +158,28 @@ class ActionSpace:
         second = top_values(self.ontology, belief, rank=1)[0][doubted, slot]
         turn.other[doubted] = np.where(turn.kind[doubted] == KIND["select"], second, -1)
 
-    def _ground_offers(self, belief: BeliefState, turn: SystemTurn, score: FloatArray | None) -> None:
+    def _ground_offers(
+        self, belief: BeliefState, turn: SystemTurn, score: FloatArray | None, eligible: BoolArray | None
+    ) -> None:
         rows = np.flatnonzero(_OFFERS[turn.kind])
         if not len(rows):
             return
         wanted = self.matcher.accepted(belief, self.thresholds.accept)[rows]
-        fits = self.matcher.matches(wanted)
+        fits = self.matcher.matches(wanted, eligible)
         alternative = turn.kind[rows] == KIND["alternative"]
         fresh = fits & ~(alternative[:, None] & belief.offered[rows])
         entity = first_true(fresh, score)
         current = belief.venue[rows]
         keep = ~alternative & (current >= 0) & fits[np.arange(len(rows)), current]
+        if eligible is not None:  # a venue that the user names is offered all the same
+            named = ~alternative & (current >= 0) & (belief.venue_confidence[rows] < 1)
+            keep |= named & self.matcher.matches(wanted)[np.arange(len(rows)), current]
         turn.entity[rows] = np.where(keep, current, entity)
         none = rows[turn.entity[rows] < 0]
         turn.kind[none] = np.where(turn.kind[none] == KIND["offer"], KIND["offer_none"], KIND["alternative_none"])
         values, probability = top_values(self.ontology, belief)
         relaxed = self.matcher.relaxation(
-            np.where(probability > self.thresholds.accept, values, -1)[none], probability[none]
+            np.where(probability > self.thresholds.accept, values, -1)[none], probability[none], eligible
         )
         turn.slot[none] = relaxed
         turn.value[none] = np.where(relaxed >= 0, values[none, np.maximum(relaxed, 0)], -1)

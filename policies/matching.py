@@ -26,30 +26,33 @@ class EntityMatcher:
         index, probability = top_values(self.ontology, belief)
         return np.where(probability > accept, index, -1).astype(np.int32)
 
-    def matches(self, values: IntArray) -> BoolArray:
-        """(B, E) entities that satisfy all goal values (B, S); -1 and ``dontcare`` constrain nothing."""
+    def matches(self, values: IntArray, eligible: BoolArray | None = None) -> BoolArray:
+        """(B, E) entities that satisfy all goal values (B, S); -1 and ``dontcare`` constrain nothing.
+
+        With ``eligible`` (E,) only those that it marks.
+        """
         wanted = np.where(values < 0, self.dontcare, values)
         found: BoolArray = self._entities_of_value[wanted[:, 0]]
         for s in range(1, wanted.shape[1]):
             found &= self._entities_of_value[wanted[:, s]]
-        return found
+        return found if eligible is None else found & eligible
 
-    def relaxed_counts(self, values: IntArray) -> IntArray:
+    def relaxed_counts(self, values: IntArray, eligible: BoolArray | None = None) -> IntArray:
         """(B, S) how many entities match when one slot's constraint is dropped; -1 where it constrains nothing."""
         counts = np.full(values.shape, -1, dtype=np.int32)
         for s in range(values.shape[1]):
             rows = np.flatnonzero((values[:, s] >= 0) & (values[:, s] != self.dontcare[s]))
             without = values[rows]
             without[:, s] = -1
-            counts[rows, s] = self.matches(without).sum(axis=1)
+            counts[rows, s] = self.matches(without, eligible).sum(axis=1)
         return counts
 
-    def relaxation(self, values: IntArray, belief: FloatArray) -> IntArray:
+    def relaxation(self, values: IntArray, belief: FloatArray, eligible: BoolArray | None = None) -> IntArray:
         """(B,) the slot to propose giving up when nothing matches, -1 where there is no constraint.
 
         The one whose loss leaves most entities; among equals the one with the lowest ``belief`` (B, S).
         """
-        counts = self.relaxed_counts(values)
+        counts = self.relaxed_counts(values, eligible)
         slot = np.argmax(counts - 0.5 * np.clip(belief, 0.0, 1.0), axis=1)
         constrained = (counts >= 0).any(axis=1)
         return np.where(constrained, slot, -1).astype(np.int32)

@@ -26,8 +26,13 @@ from memory.events import (
     Event,
     FeedbackGiven,
     HandedOff,
+    MemoryAnswered,
     MemoryCleared,
+    MemoryEvent,
+    PreferenceStated,
+    PreferenceWithdrawn,
     StatementRemembered,
+    StatementsForgotten,
     UserUttered,
 )
 from memory.ontology import DISCOURSE_ACTS, METHODS, Ontology
@@ -98,6 +103,7 @@ def conversation_json(
         "complaints": state.complaints,
         "handed_off": state.handed_off,
         "bookings": [asdict(booking) for booking in state.bookings],
+        "memory": {"statements": list(state.remembered), "preferences": list(state.preferences)},
         "turns": turns,
     }
 
@@ -115,6 +121,7 @@ def _user_json(ontology: Ontology, state: Conversation, event: UserUttered, seq:
         "timings_ms": {},
         "effects": [],
         "notes": [],
+        "recalled": [],
     }
 
 
@@ -141,14 +148,39 @@ def _add(turn: dict[str, Any], event: Event, actions: Sequence[str]) -> None:
         case HandedOff():
             turn["effects"].append({"type": "handed_off", **asdict(event)})
             turn["notes"].append(f"handed off: {event.reason}")
-        case StatementRemembered():
-            turn["notes"].append(f"remembered: {event.text}")
-        case MemoryCleared():
-            turn["notes"].append("forgot what was remembered")
         case BotUttered():
             turn["replied_at"] = event.timestamp
-        case _:
+        case UserUttered() | FeedbackGiven():
             pass
+        case _:
+            _add_memory(turn, event)
+
+
+def _add_memory(turn: dict[str, Any], event: MemoryEvent) -> None:
+    match event:
+        case StatementRemembered():
+            turn["notes"].append(f"remembered: {event.text}")
+        case StatementsForgotten():
+            turn["notes"] += [f"forgot: {text}" for text in event.texts]
+        case MemoryCleared():
+            turn["notes"].append("forgot what was remembered")
+        case PreferenceStated():
+            turn["notes"].append(f"from now on: {event.name}")
+        case PreferenceWithdrawn():
+            turn["notes"].append(f"no longer: {event.name}")
+        case MemoryAnswered():
+            turn["recalled"].append(recalled_json(event))
+
+
+def recalled_json(event: MemoryAnswered) -> dict[str, Any]:
+    """An answer of the memory: ``answer`` null is "I don't know"; the statements with how much each was read."""
+    supporting = [{"text": text, "weight": weight} for text, weight in event.supporting]
+    return {
+        "question": event.question,
+        "answer": event.answer,
+        "confidence": event.confidence,
+        "supporting": supporting,
+    }
 
 
 def decision_json(event: Decided, actions: Sequence[str] = ()) -> dict[str, Any]:

@@ -56,6 +56,19 @@ class Turns:
         except (TurnFailed, StoreUnavailable) as error:
             raise failed(error) from None
 
+    async def delete(self, conversation_id: str) -> None:
+        """Erase a conversation.
+
+        Raises:
+            Refusal: 404 unknown conversation, 503 the store failed.
+        """
+        try:
+            await self.conversations.delete(conversation_id)
+        except UnknownConversation as error:
+            raise unknown(error) from None
+        except (TurnFailed, StoreUnavailable) as error:
+            raise failed(error) from None
+
 
 def failed(error: Exception) -> Refusal:
     """503: nothing was stored, the same message may come again."""

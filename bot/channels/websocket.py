@@ -64,6 +64,13 @@ class WidgetChannel:
             {"conversation": conversation, "messages": messages}, headers={"Cache-Control": "no-store"}
         )
 
+    async def delete(self, request: Request) -> Response:
+        """Erase the conversation and what it remembers; who may read it may do so."""
+        conversation = check_id(request.path_params["conversation"], "conversation")
+        self._access.read(request, conversation)
+        await self._turns.delete(conversation)
+        return json_response({"status": "ok"})
+
     async def feedback(self, request: Request) -> Response:
         """Keep ``{"conversation_id", "message_id", "value": 1 or -1, "comment"?}``."""
         content = await read_object(request, self._access.settings.max_body_bytes)

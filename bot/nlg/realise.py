@@ -11,6 +11,7 @@ import numpy as np
 from bot.assistant import Assistant
 from bot.hours import WEEKDAYS
 from bot.nlg.templates import Templates
+from bot.preferences import PreferenceFilter
 from memory.belief import top_values
 from memory.conversation import Conversation
 from memory.dialogue import DONTCARE, BotResponse, Button, NLUResult, SystemAct
@@ -31,6 +32,7 @@ class Realiser:
         self.ontology = assistant.ontology
         self.templates = Templates(assistant.responses)
         self.matcher = EntityMatcher(assistant.ontology)
+        self.preferences = PreferenceFilter(assistant.task.preferences, assistant.ontology.entities)
 
     def task(
         self, act: SystemAct, state: Conversation, nlu: NLUResult, rng: np.random.Generator, reference: str = ""
@@ -42,6 +44,9 @@ class Realiser:
     def social(self, decision: SocialDecision, state: Conversation, rng: np.random.Generator) -> list[BotResponse]:
         """The replies of a social turn, followed by the pending question where it should be resumed."""
         replies = self._social(decision, state, rng)
+        if decision.action == "restart" and self.preferences.known(state.preferences):
+            worded = self.preferences.worded(state.preferences)
+            replies.append(self.templates.choose("utter_preference_kept", worded, rng))
         if decision.resume:
             replies += self.pending_question(state, rng)
         return replies
@@ -100,16 +105,18 @@ class Realiser:
         pairs = (self.ontology.values[v] for v, p in zip(index[0], probability[0], strict=True) if p > ACCEPT)
         return {slot: value for slot, value in pairs if value != DONTCARE}
 
-    def phrase(self, constraints: dict[str, str]) -> str:
+    def phrase(self, constraints: dict[str, str], preferences: Sequence[str] = ()) -> str:
         """``thai food, a location in the north and cheap prices``."""
         parts = [self.assistant.task.phrases[slot].replace("{value}", value) for slot, value in constraints.items()]
+        parts += [preference.phrase for preference in self.preferences.known(preferences)]
         if len(parts) < 2:
             return "".join(parts) or "these wishes"
         return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
-    def count(self, constraints: dict[str, str]) -> tuple[int, str]:
-        """How many entities satisfy all ``constraints``, and the first one's name."""
-        fits = np.ones(self.ontology.num_entities, dtype=np.bool_)
+    def count(self, constraints: dict[str, str], preferences: Sequence[str] = ()) -> tuple[int, str]:
+        """How many entities satisfy all ``constraints`` and lasting ``preferences``, and the first one's name."""
+        eligible = self.preferences.eligible(preferences)
+        fits = np.ones(self.ontology.num_entities, dtype=np.bool_) if eligible is None else eligible.copy()
         for pair in constraints.items():
             fits &= self.ontology.entity_matrix[:, self.ontology.value_index[pair]]
         first = int(np.argmax(fits))
@@ -180,7 +187,7 @@ class _Turn:
         return {slot: shown(self.state.open_value(ontology, slot) or "?") for slot in ontology.open_slots}
 
     def offer_text(self) -> str:
-        count, _ = self.by.count(self.wanted)
+        count, _ = self.by.count(self.wanted, self.state.preferences)
         mention = frozenset(self.wanted)
         if self.act.kind == "alternative":
             return self.choose("utter_alternative", self.row(), mention).text
@@ -206,7 +213,20 @@ class _Turn:
     def offer(self) -> list[BotResponse]:
         if self.act.kind == "offer" and self.act.answered and self.act.entity == self.current():
             return [self.joined(self.answers(), _OFFER_BUTTONS)]
-        return [self.joined([self.offer_text(), *self.answers()], _OFFER_BUTTONS)]
+        before, after = self.preferred()
+        return [self.joined([*before, self.offer_text(), *self.answers(), *after], _OFFER_BUTTONS)]
+
+    def preferred(self) -> tuple[list[str], list[str]]:
+        """What lasting preferences have to do with the venue that is offered, to be said before and after it."""
+        held, entity = self.by.preferences, self.act.entity or ""
+        eligible, worded = held.eligible(self.state.preferences), held.worded(self.state.preferences)
+        if eligible is None:
+            return [], []
+        if not eligible[self.by.ontology.entity_index[entity.lower()]]:  # the user has named it
+            return [], [self.choose("utter_preference_unsuited", {"name": entity, **worded}).text]
+        if entity == self.current():
+            return [], []
+        return [self.choose("utter_preference_applied", worded).text], []
 
     def answers(self) -> list[str]:
         row = self.row()
@@ -220,17 +240,17 @@ class _Turn:
         return self.choose(name, {"name": row[self.by.ontology.key], "value": row[attribute]}).text
 
     def nothing_found(self) -> list[BotResponse]:
-        act, by = self.act, self.by
+        act, by, held = self.act, self.by, self.state.preferences
         if act.kind == "alternative_none":
-            return [self.choose("utter_no_alternative", {"constraints": by.phrase(self.wanted)})]
+            return [self.choose("utter_no_alternative", {"constraints": by.phrase(self.wanted, held)})]
         food = self.wanted.get(act.slot or "")
         unserved = f"utter_{act.slot}_unserved"
         if food and by.count({str(act.slot): food})[0] == 0 and unserved in by.templates:
             texts = [self.choose(unserved, {str(act.slot): food}).text]
         else:
-            texts = [self.choose("utter_offer_none", {"constraints": by.phrase(self.wanted)}).text]
+            texts = [self.choose("utter_offer_none", {"constraints": by.phrase(self.wanted, held)}).text]
         remaining = {slot: value for slot, value in self.wanted.items() if slot != act.slot}
-        count, example = by.count(remaining)
+        count, example = by.count(remaining, held)
         if act.slot is None or count == 0 or "utter_relax" not in by.templates:
             return [self.joined(texts, ())]
         dropped = by.phrase({act.slot: self.wanted[act.slot]}) if act.slot in self.wanted else act.slot

@@ -8,7 +8,7 @@ const SEARCH_DELAY_MS = 200;
 const TOKEN_KEY = "rejoinder:inspect-token";
 const byId = (id) => document.getElementById(id);
 
-const view = { conversation: null, turn: null, seek: null, turns: [], list: "", detail: "", query: "" };
+const view = { conversation: null, turn: null, seek: null, turns: [], memory: null, list: "", detail: "", query: "" };
 let token = sessionStorage.getItem(TOKEN_KEY);
 
 class Unauthorised extends Error {}
@@ -171,6 +171,7 @@ async function refreshDetail() {
   const grew = detail.turns.length > view.turns.length;
   const atEnd = view.turn === null || view.turn === view.turns.length;
   view.turns = detail.turns;
+  view.memory = detail.memory;
   if (view.seek !== null) view.turn = view.turns.filter((turn) => turn.seq <= view.seek).length;
   else if ((atEnd && grew) || view.turn === null) view.turn = view.turns.length;
   view.seek = null;
@@ -181,11 +182,11 @@ async function refreshDetail() {
 }
 
 function showTurns() {
-  const { turns, turn } = view;
+  const { turns, turn, memory } = view;
   byId("transcript").replaceChildren(...turns.map((entry, i) => turnBlock(entry, i + 1)));
   const current = turns[turn - 1];
   byId("turn").replaceChildren(
-    ...(current ? turnPanels(current, turn) : [element("p", { class: "empty" }, "No turn here.")]),
+    ...(current ? turnPanels(current, turn, memory) : [element("p", { class: "empty" }, "No turn here.")]),
   );
   document.querySelector(".turn[aria-current]")?.scrollIntoView({ block: "nearest" });
 }

@@ -4,7 +4,7 @@ import { element } from "./safe.js";
 
 const MIN_PROBABILITY = 0.01;
 const TOP_ACTIONS = 8;
-const STAGES = ["nlu", "track", "policy", "nlg", "store"];
+const STAGES = ["memory", "nlu", "track", "policy", "nlg", "store"];
 
 function percent(p) {
   return p >= 0.9995 ? "1.00" : p.toFixed(2);
@@ -125,13 +125,47 @@ function timed(timings) {
   return panel("Time", `${total.toFixed(1)} ms`, element("ul", { class: "bars" }, ...rows));
 }
 
-/** All panels of a turn. */
-export function turnPanels(turn, number) {
+function answered({ question, answer, confidence, supporting }) {
+  const most = Math.max(...supporting.map(({ weight }) => weight), 1e-9);
+  const rows = supporting.map(({ text, weight }) => bar(text, weight / most, weight.toFixed(2), "supporting"));
+  return element(
+    "div",
+    { class: "recalled" },
+    element("p", { class: "note", dir: "auto" }, question),
+    element("ul", { class: "bars" }, bar(answer ?? "don't know", confidence, percent(confidence), "answer"), ...rows),
+  );
+}
+
+/** What the memory answered in this turn, from which statements, and what the conversation remembers by now. */
+function remembered(recalled, { statements, preferences }) {
+  const lines = statements.map((text) => element("li", { dir: "auto" }, text));
+  const chips = preferences.map((name) => element("li", {}, element("b", {}, "preference"), ` ${name}`));
+  const children = recalled.map(answered);
+  if (chips.length) children.push(element("ul", { class: "tags", "aria-label": "Preferences" }, ...chips));
+  if (lines.length) {
+    const list = { class: "statements", "aria-label": "Statements", tabindex: "0" };
+    children.push(element("ol", list, ...lines));
+  }
+  if (!children.length) return null;
+  const count = `${statements.length} ${statements.length === 1 ? "statement" : "statements"} now`;
+  return panel("Memory", count, ...children);
+}
+
+/** All panels of a turn; `memory` is what the conversation remembers. */
+export function turnPanels(turn, number, memory) {
   const heading = element("h2", {}, `Turn ${number}`, element("span", { class: "aside" }, turn.channel));
   const mood = panel(
     "Mood",
     "",
     element("ul", { class: "bars" }, gauge("message", turn.nlu.sentiment), gauge("mood", turn.mood)),
   );
-  return [heading, understood(turn.nlu), believed(turn.belief), decided(turn.decision), mood, timed(turn.timings_ms)];
+  return [
+    heading,
+    understood(turn.nlu),
+    believed(turn.belief),
+    remembered(turn.recalled, memory),
+    decided(turn.decision),
+    mood,
+    timed(turn.timings_ms),
+  ].filter(Boolean);
 }

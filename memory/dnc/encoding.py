@@ -23,7 +23,7 @@ class EncodedStory:
         statements: (T, L) indices.
         questions: (Q, L) indices.
         seen: (Q,) statements before each question.
-        names: (Q,) names mentioned up to each question.
+        names: (Q,) things named up to each question.
         answers: (Q, slots) indices.
         supporting: (Q, T) whether a statement supports the answer.
         meanings: (identities,) the lexicon's index of a meaningful name, else 0.
@@ -63,7 +63,7 @@ def encode(story: Story, lexicon: Lexicon, identities: int, length: int, slots: 
         if isinstance(line, Question):
             asked = names.encode(line.text, length)
             answer = names.encode_answer(line.answer, slots)
-            questions.append((asked, len(statements), len(names.numbers), answer, line.supporting))
+            questions.append((asked, len(statements), names.count, answer, line.supporting))
         else:
             statements.append(names.encode(line, length))
     supporting = np.zeros((len(questions), max(len(statements), 1)), dtype=np.bool_)

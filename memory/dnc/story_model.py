@@ -103,7 +103,7 @@ def neighbours(words: Tensor) -> Tensor:
 
 
 LARGEST = 4.0
-"""Length of a filler at most; a name's is about 1. Fillers made of fillers made of fillers would else grow without end."""
+"""Length of a filler at most; a name's is about 1. Fillers made of fillers of fillers would else grow without end."""
 
 
 def bounded(fillers: Tensor) -> Tensor:

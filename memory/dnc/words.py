@@ -3,8 +3,12 @@
 A word of the closed class (verbs, prepositions, question words) has an embedding of its own. Every other word is a
 *name* of something: in each story it is bound to one of ``identities`` exchangeable slots, drawn anew every time, so
 that the network can only learn what is said about a thing, never which thing it is. "Priya / umbrella / pharmacy" are
-then as good as "Mary / football / kitchen". Names that stand side by side ("pink rectangle", "box of chocolates") are
-one name, plurals are read as their singular.
+then as good as "Mary / football / kitchen".
+
+Names that stand side by side ("pink rectangle", "box of chocolates") are one name, but not across an article or a comma
+("I gave Tom the book", "milk, bread"); plurals are read as their singular. One thing may have several names: after "the
+blue bag" the bare "bag" is the same one; "my sister's phone" is only hers, never "the phone"; "my brother Tom" is
+called both "Tom" and "brother" from then on.
 """
 
 from __future__ import annotations
@@ -12,24 +16,40 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-_TOKEN = re.compile(r"[a-z0-9]+(?:'[a-z]+)?(?:-[a-z0-9]+)*")
+_TOKEN = re.compile(r"[0-9]+(?:[:.][0-9]+)+|[^\W_]+(?:'[^\W_]+)*(?:-[^\W_]+)*|,")
 _DROPPED = frozenset({"the", "a", "an"})
+_BREAK = ","
+"""Stands for an article or a comma: names on its two sides are two."""
 _IRREGULAR = {
-    "mice": "mouse",
-    "wolves": "wolf",
-    "people": "person",
-    "children": "child",
-    "feet": "foot",
-    "geese": "goose",
-}
+    "mice": "mouse", "wolves": "wolf", "people": "person", "children": "child", "feet": "foot", "geese": "goose",
+    "knives": "knife", "shelves": "shelf", "scarves": "scarf", "loaves": "loaf", "men": "man", "women": "woman",
+    "cookies": "cookie", "movies": "movie", "brownies": "brownie", "hoodies": "hoodie", "smoothies": "smoothie",
+}  # fmt: skip
 _CONTRACTIONS = {
     "i'm": "i am", "i've": "i have", "i'll": "i will", "i'd": "i would", "it's": "it is", "he's": "he is",
     "she's": "she is", "they're": "they are", "we're": "we are", "you're": "you are", "that's": "that is",
     "where's": "where is", "who's": "who is", "what's": "what is", "when's": "when is", "isn't": "is not",
     "don't": "do not", "didn't": "did not", "doesn't": "does not", "can't": "can not", "won't": "will not",
-    "wasn't": "was not", "aren't": "are not",
+    "wasn't": "was not", "aren't": "are not", "there's": "there is", "here's": "here is", "we've": "we have",
+    "we'll": "we will", "they've": "they have", "he'll": "he will", "she'll": "she will", "it'll": "it will",
+    "they'll": "they will", "haven't": "have not", "hasn't": "has not", "hadn't": "had not", "weren't": "were not",
+    "couldn't": "could not", "wouldn't": "would not", "we'd": "we would", "he'd": "he would", "she'd": "she would",
 }  # fmt: skip
+_ALONE = frozenset({"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"})
+"""Names that are never part of a longer one: "on Friday Tom arrives" names two."""
+_AFTER_IS = frozenset(
+    {"in", "at", "on", "not", "my", "going", "gone", "under", "behind", "with", "from", "here", "there", "back",
+     "still", "now", "either", "moving", "called"}
+)  # fmt: skip
+"""What tells that "Tom's" is "Tom is", as an article does."""
+KIN = frozenset(
+    {"brother", "sister", "mother", "father", "mum", "mom", "dad", "aunt", "uncle", "niece", "nephew", "cousin",
+     "son", "daughter", "wife", "husband", "partner", "grandmother", "grandfather", "grandma", "grandpa", "granny",
+     "friend", "colleague", "neighbour", "neighbor", "boss", "girlfriend", "boyfriend", "flatmate", "roommate"}
+)  # fmt: skip
+"""Who a person is to somebody: a name after it is that person's ("my brother Tom")."""
 END = "<end>"
 UNKNOWN = "unknown"
 NOTHING_SAID = (END, UNKNOWN)
@@ -37,11 +57,25 @@ END_INDEX, UNKNOWN_INDEX = 1, 2
 
 
 def words_of(sentence: str) -> list[str]:
-    """The words of a sentence, lower case, contractions opened, articles dropped."""
+    """The words of a sentence, lower case, contractions opened, articles and possessive endings dropped."""
+    return [word.removesuffix("'s") for word in _spoken(sentence) if word != _BREAK]
+
+
+def _spoken(sentence: str) -> list[str]:
+    """Words, with a break for every article or comma; "Tom's" opened to "Tom is" where it means that."""
     spoken: list[str] = []
-    for token in _TOKEN.findall(sentence.lower().replace("’", "'")):
-        spoken.extend(_CONTRACTIONS.get(token, token).split())
-    return [word.removesuffix("'s") for word in spoken if word not in _DROPPED]
+    tokens = _TOKEN.findall(sentence.lower().replace("\u2019", "'"))
+    for position, token in enumerate(tokens):
+        following = tokens[position + 1] if position + 1 < len(tokens) else ""
+        if token in _DROPPED:
+            spoken.append(_BREAK)
+        elif token in _CONTRACTIONS:
+            spoken.extend(_CONTRACTIONS[token].split())
+        elif token.endswith("'s") and (following in _DROPPED or following in _AFTER_IS):
+            spoken.extend((token.removesuffix("'s"), "is"))
+        else:
+            spoken.append(token)
+    return spoken
 
 
 def singular(word: str) -> str:
@@ -50,7 +84,9 @@ def singular(word: str) -> str:
         return _IRREGULAR[word]
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
-    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+    if len(word) > 4 and word.endswith(("sses", "ches", "shes", "xes")):
+        return word[:-2]
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is", "'s")):
         return word[:-1]
     return word
 
@@ -88,45 +124,71 @@ class Lexicon:
     def parts(self, sentence: str) -> list[str]:
         """Closed-class words and names of a sentence; neighbouring names are one, and "box of chocolates" is too."""
         parts: list[str] = []
-        previous_name = False
-        words = words_of(sentence)
-        position = 0
-        while position < len(words):
-            word = words[position]
-            if not self.is_name(word):
-                joins = (
-                    word == "of" and previous_name and position + 1 < len(words) and self.is_name(words[position + 1])
-                )
-                if joins:
-                    parts[-1] += " of " + singular(words[position + 1])
-                    position += 2
-                    continue
-                parts.append(word)
-                previous_name = False
-            elif previous_name:
-                parts[-1] += " " + singular(word)
+        naming = of = False
+        words = _spoken(sentence)
+        for position, word in enumerate(words):
+            if word == _BREAK:
+                naming = naming and of  # "the box of the chocolates" is one name all the same
+                continue
+            bare = word.removesuffix("'s")
+            if not self.is_name(bare):
+                of = bare == "of" and naming and self._named_next(words[position + 1 :])
+                if not of:
+                    naming = False
+                    parts.append(bare)
+                continue
+            if naming and (of or not {word, parts[-1]} & _ALONE):
+                parts[-1] += (" of " if of else " ") + self._kept(word, words[position + 1 :])
             else:
-                parts.append(singular(word))
-                previous_name = True
-            position += 1
-        return parts
+                parts.append(self._kept(word, words[position + 1 :]))
+            naming, of = True, False
+        return [part.removesuffix("'s") for part in parts]
+
+    def _named_next(self, following: Sequence[str]) -> bool:
+        found = next((word for word in following if word != _BREAK), "")
+        return bool(found) and self.is_name(found.removesuffix("'s"))
+
+    def _kept(self, word: str, following: Sequence[str]) -> str:
+        """The singular; "my sisters phone", carelessly written, is "my sister's phone"."""
+        careless = word not in KIN and singular(word) in KIN and bool(following) and self.is_name(following[0])
+        return singular(word) + "'s" if careless and following[0] != _BREAK else singular(word)
 
 
 @dataclass
 class Names:
-    """The names of one story in the order of their first mention: name -> number, at most ``limit`` of them."""
+    """The names of one story in the order of their first mention: name -> number, at most ``limit`` numbers."""
 
     lexicon: Lexicon
     limit: int
     numbers: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def count(self) -> int:
+        """How many things have a name."""
+        return max(self.numbers.values(), default=-1) + 1
+
     def number(self, name: str) -> int:
         """The number of a name, a new one for a new name; the last number is shared when there are too many."""
-        known = self.numbers.get(name)
-        if known is None:
-            known = min(len(self.numbers), self.limit - 1)
-            self.numbers[name] = known
-        return known
+        if name not in self.numbers:
+            first, _, rest = name.partition(" ")
+            if first in KIN and rest:
+                known = self.numbers[rest] if rest in self.numbers else self.numbers.get(first)
+                self.numbers[rest] = self._new() if known is None else known
+                self.numbers[first] = self.numbers[rest]
+                return self.numbers[rest]
+            known = self._longer(name)
+            self.numbers[name] = self._new() if known is None else known
+        return self.numbers[name]
+
+    def _new(self) -> int:
+        return min(self.count, self.limit - 1)
+
+    def _longer(self, name: str) -> int | None:
+        """The number of the latest longer name of the same thing: "blue bag" for "bag"."""
+        for known in reversed(self.numbers):
+            if known.endswith(" " + name) and "'s" not in known and " of " not in known:
+                return self.numbers[known]
+        return None
 
     def encode(self, sentence: str, length: int) -> list[int]:
         """Indices of a sentence, cut to ``length``: below ``len(lexicon)`` a closed-class word, above it a name."""
@@ -141,7 +203,7 @@ class Names:
         """Indices of the words of an answer, padded with the end of an answer."""
         found: list[int] = []
         for word in answer:
-            key = singular(word.lower())
+            key = " ".join(map(singular, word.lower().split()))
             if key in self.numbers:
                 found.append(len(self.lexicon) + self.numbers[key])
             elif word.lower() in self.lexicon.index:
@@ -166,7 +228,7 @@ above afraid after afternoon afterwards and are back before below bigger bored c
 down dropped east either evening fit fits following from gave get give go got grabbed handed he how hungry in inside is
 journeyed left longer many maybe morning moved no north not objects of or passed picked put received right she south
 than that then there they thirsty this tired to took travelled up was went west what where who why will with yes
-yesterday you none one two three nothing n s e w it i my me bring brought
+yesterday you none one two three nothing nobody n s e w it i my me bring brought
 """
 _MEANINGFUL = ("kitchen", "bedroom", "garden", "apple", "milk", "football", "pajama")
 
@@ -175,3 +237,18 @@ def babi_lexicon(more: Sequence[str] = ()) -> Lexicon:
     """The closed class of the bAbI tasks, and ``more`` words."""
     words = tuple(dict.fromkeys((*_OFFICIAL.split(), *more)))
     return Lexicon(tuple(word for word in words if word not in _MEANINGFUL and word not in NOTHING_SAID), _MEANINGFUL)
+
+
+def reading_rules() -> dict[str, Any]:
+    """What ``words_of``, ``singular`` and ``Names`` go by, as JSON values: for readers in other languages."""
+    return {
+        "token": _TOKEN.pattern,
+        "dropped": sorted(_DROPPED),
+        "break": _BREAK,
+        "after_is": sorted(_AFTER_IS),
+        "alone": sorted(_ALONE),
+        "kin": sorted(KIN),
+        "irregular": dict(_IRREGULAR),
+        "contractions": dict(_CONTRACTIONS),
+        "first_entries": ["", *NOTHING_SAID],
+    }

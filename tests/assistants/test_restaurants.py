@@ -20,6 +20,8 @@ COLUMNS = (
     *("name", *CONSTRAINTS, "phone", "address", "postcode", "hours"),
     *("parking", "signature", "rating", "description"),
 )
+DIETS = "suits"
+"""The column of the table that lasting preferences look at; nobody asks for it by name."""
 REQUESTABLE = tuple(column for column in COLUMNS if column != "name")
 SUBINTENT_MINIMUM = 12
 MINIMUM = {
@@ -43,6 +45,10 @@ PLACEHOLDERS = {
         "statement",
         "answer",
         "support",
+        "statements",
+        "topic",
+        "you",
+        "phrase",
         *CONSTRAINTS,
         "rating",
         "signature",
@@ -129,7 +135,7 @@ class TestVenues:
     def test_table_is_complete_and_distinct(self) -> None:
         rows = venues()
         assert len(rows) >= 160
-        assert tuple(rows[0]) == COLUMNS
+        assert tuple(rows[0]) == (*COLUMNS, DIETS)
         assert all(cell and cell.strip() == cell for row in rows for cell in row.values())
         for column in ("name", "address", "postcode", "description"):
             repeated = [text for text, times in Counter(row[column] for row in rows).items() if times > 1]

@@ -2,7 +2,8 @@
 
 The message is a JSON list of replies, e.g. ``[{"text": "hi", "buttons": [{"title": "Yes", "payload": "/affirm"}]}]``;
 anything else is answered with ``You said: ...``. ``slow`` takes a second. A message that is a value of the ontology is
-understood as ``inform(food=value)`` and comes back as text, picture, and a button's title and payload.
+understood as ``inform(food=value)``, comes back as text, picture, and a button's title and payload, and is remembered:
+as a statement, a preference, and an answer with its support.
 """
 
 from __future__ import annotations
@@ -23,7 +24,15 @@ from memory.dialogue import (
     SystemAct,
     UserMessage,
 )
-from memory.events import BotUttered, Decided, UserUttered
+from memory.events import (
+    BotUttered,
+    Decided,
+    MemoryAnswered,
+    MemoryEvent,
+    PreferenceStated,
+    StatementRemembered,
+    UserUttered,
+)
 from memory.ontology import Ontology
 
 ACTIONS = ("request_food", "offer", "answer", "bye")
@@ -60,7 +69,13 @@ class ScriptedEngine:
         timings = {"nlu": 3.1, "track": 0.2, "policy": 0.4, "nlg": 0.1}
         heard = UserUttered(now, message.text, message.message_id or "", message.channel, _nlu(message.text, value))
         decided = Decided(now, decision, SystemAct("reqmore"), timings)
-        return Turn.begin(state).then(self.ontology, heard, decided, BotUttered(now, replies))
+        noted = () if value is None else _remembered(now, value)
+        return Turn.begin(state).then(self.ontology, heard, *noted, decided, BotUttered(now, replies))
+
+
+def _remembered(now: float, value: str) -> tuple[MemoryEvent, ...]:
+    answered = MemoryAnswered(now, value, value, 0.8, ((value, 1.5),))
+    return StatementRemembered(now, value), PreferenceStated(now, value, value), answered
 
 
 def _nlu(text: str, value: str | None) -> NLUResult:

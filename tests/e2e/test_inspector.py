@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.request
 
 from tests.e2e.conftest import Server, Watched
@@ -92,3 +93,22 @@ def test_thumbs_are_shown(server: Server, watched: Watched) -> None:
     page = watched.page
     page.goto(f"{server.url}/inspect#thumb")
     page.get_by_text("not helpful").wait_for()
+
+
+def test_what_is_remembered_is_shown_with_what_an_answer_rests_on(server: Server, watched: Watched) -> None:
+    post(server, "memory", "hello", "thai", "indian")
+    page = watched.page
+    page.goto(f"{server.url}/inspect#memory/2")
+    panel = page.locator("#turn .panel").filter(has=page.locator("h3", has_text=re.compile("^Memory")))
+    panel.wait_for()
+    answer, support = panel.locator(".recalled .bar").all()
+    assert answer.locator(".label").inner_text() == "thai"
+    assert answer.locator(".number").inner_text() == "0.80"
+    assert support.locator(".label").inner_text() == "thai"
+    assert support.locator(".number").inner_text() == "1.50"
+    assert panel.locator(".statements li").all_inner_texts() == ["thai", "indian"]
+    assert panel.locator(".tags li").all_inner_texts() == ["preference thai", "preference indian"]
+    page.goto(f"{server.url}/inspect#memory/1")
+    page.locator("#turn").get_by_text("Turn 1").wait_for()
+    assert page.locator("#turn .recalled").count() == 0, "nothing was asked in the first turn"
+    watched.assert_clean()

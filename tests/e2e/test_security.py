@@ -33,9 +33,10 @@ LINKS = """() => {
 
 WALK = """async () => {
   const beliefs = [];
+  const recalled = () => document.querySelectorAll("#turn .recalled .supporting, #turn .statements li").length;
   for (const turn of document.querySelectorAll(".turn")) {
     if (document.querySelector("#turn h2").firstChild.data !== `Turn ${turn.dataset.turn}`) throw new Error("lost");
-    beliefs.push(document.querySelectorAll("#turn .belief").length);
+    beliefs.push(document.querySelectorAll("#turn .belief").length && recalled());
     document.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true }));
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
@@ -113,7 +114,7 @@ def test_payloads_in_the_chat(server: Server, watched: Watched) -> None:
 
 
 def test_payloads_in_the_inspector(server: Server, watched: Watched) -> None:
-    """The same as transcript, slot values, acts, entities, buttons, search hits and conversation names."""
+    """The same as transcript, slot values, acts, entities, memory, buttons, search hits and conversation names."""
     page = watched.page
     texts = [payload for payload in payloads() if "\0" not in payload and not re.search(r"[\x01-\x1f\u2028]", payload)]
     for start in range(0, len(texts), BATCH):
@@ -125,7 +126,7 @@ def test_payloads_in_the_inspector(server: Server, watched: Watched) -> None:
         page.locator(".turn").first.wait_for()
         beliefs = page.evaluate(WALK)
         assert len(beliefs) == len(texts[start : start + BATCH])
-        assert all(beliefs), "the slot value must be on the page to be tested"
+        assert all(beliefs), "slot value and statement must be on the page to be tested"
         assert_harmless_links(page)
         watched.assert_clean()
     page.locator("#search").fill("hit")

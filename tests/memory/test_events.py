@@ -25,6 +25,12 @@ from memory.events import (
     Event,
     FeedbackGiven,
     HandedOff,
+    MemoryAnswered,
+    MemoryCleared,
+    PreferenceStated,
+    PreferenceWithdrawn,
+    StatementRemembered,
+    StatementsForgotten,
     UserUttered,
     event_from_json,
     event_to_json,
@@ -72,6 +78,19 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(Booked, numbers, texts, texts, st.dictionaries(texts, texts, max_size=2)),
     st.builds(HandedOff, numbers, texts),
     st.builds(FeedbackGiven, numbers, texts, st.sampled_from([1, -1]), texts),
+    st.builds(StatementRemembered, numbers, texts),
+    st.builds(StatementsForgotten, numbers, st.lists(texts, max_size=3).map(tuple)),
+    st.builds(MemoryCleared, numbers),
+    st.builds(
+        MemoryAnswered,
+        numbers,
+        texts,
+        optional,
+        probabilities,
+        st.lists(st.tuples(texts, numbers), max_size=2).map(tuple),
+    ),
+    st.builds(PreferenceStated, numbers, texts, texts),
+    st.builds(PreferenceWithdrawn, numbers, texts),
 )
 
 

@@ -168,6 +168,22 @@ def test_every_row_allows_something_and_grounding_is_sound(seed: int) -> None:
         assert alone.entity[0] == turn.entity[0]
 
 
+@given(st.integers(0, 2**31), st.integers(0, 2**31))
+@settings(max_examples=15, deadline=None)
+def test_only_eligible_entities_are_offered_unless_named(seed: int, chosen: int) -> None:
+    _, _, state = random_dialogue(seed)[-1]
+    eligible = np.random.default_rng(chosen).random(ONTOLOGY.num_entities) < 0.5
+    named = (state.venue >= 0) & (state.venue_confidence < 1)
+    for name in ("offer", "offer_alternative"):
+        actions = np.full(state.batch, SPACE.index[name], dtype=np.int32)
+        narrowed, free = SPACE.ground(state, actions, eligible=eligible), SPACE.ground(state, actions)
+        offered = np.flatnonzero(narrowed.entity >= 0)
+        assert (eligible[narrowed.entity[offered]] | (named & (narrowed.entity == state.venue))[offered]).all()
+        same = SPACE.ground(state, actions, eligible=np.ones(ONTOLOGY.num_entities, dtype=np.bool_))
+        np.testing.assert_array_equal(same.entity, free.entity)
+        assert (narrowed.entity[free.entity < 0] < 0).all(), "narrowing finds nothing new"
+
+
 def _row(state: BeliefState, row: int) -> BeliefState:
     parts = {name: getattr(state, name)[row : row + 1] for name in BeliefState.__slots__ if name != "last"}
     return BeliefState(

@@ -1,15 +1,16 @@
-"""Conversations about appointments (family 22) and about people and what they like (family 23)."""
+"""Conversations about people: who they are to the user, where they live, what they do and like (family 23)."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from memory.dnc.babi import Story
-from memory.dnc.stories.speech import Talk
-from memory.dnc.stories.vocabulary import COLOURS, MEN, PLACES, WOMEN
+from memory.dnc.stories.speech import USER, Person, Talk, filled
+from memory.dnc.stories.vocabulary import MEN, WOMEN
 
-APPOINTMENTS, PEOPLE = 22, 23
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+PEOPLE = 23
 TOWNS = (
     "Leeds", "York", "Bristol", "Cardiff", "Dublin", "Glasgow", "Oslo", "Lisbon", "Vienna", "Prague", "Geneva", "Lyon",
     "Hamburg", "Turin", "Porto", "Ghent", "Malmo", "Boston", "Denver", "Toronto", "Lima", "Cairo", "Delhi", "Kyoto",
@@ -19,176 +20,214 @@ LIKED = (
     "gardening", "cooking", "dancing", "cycling", "painting", "techno", "curry", "chocolate", "swimming", "knitting",
 )  # fmt: skip
 ALLERGENS = (
-    "nuts",
-    "milk",
-    "gluten",
-    "pollen",
-    "shellfish",
-    "eggs",
-    "soy",
-    "dust",
-    "cats",
-    "sesame",
-    "wool",
-    "penicillin",
-)
+    "nuts", "milk", "gluten", "pollen", "shellfish", "eggs", "soy", "dust", "cats", "sesame", "wool", "penicillin",
+)  # fmt: skip
 JOBS = (
-    "teacher",
-    "nurse",
-    "lawyer",
-    "baker",
-    "pilot",
-    "painter",
-    "farmer",
-    "plumber",
-    "judge",
-    "chef",
-    "singer",
-    "tailor",
-)
-_SISTERS = ("sister", "mother", "aunt", "niece", "daughter", "wife", "grandmother")
-_BROTHERS = ("brother", "father", "uncle", "nephew", "son", "husband", "grandfather")
-ENTITIES = (*DAYS, *TOWNS, *LIKED, *ALLERGENS, *JOBS, *_SISTERS, *_BROTHERS)
-"""Everything that is named in these conversations besides people and places."""
-_FAVOURITES: dict[str, tuple[str, ...]] = {"colour": COLOURS, "city": TOWNS, "hobby": LIKED, "place": PLACES}
-_VISIT = (
-    "I will be at the {p} on {d}.", "On {d} I will be at the {p}.", "I have an appointment at the {p} on {d}.",
-    "On {d} I am at the {p}.", "I am going to the {p} on {d}.", "On {d} I have to go to the {p}.",
+    "teacher", "nurse", "lawyer", "baker", "pilot", "painter", "farmer", "plumber", "judge", "chef", "singer", "tailor",
 )  # fmt: skip
-_MEETING = (
-    "On {d} I am meeting {n} at the {p}.", "I am meeting {n} at the {p} on {d}.", "I will meet {n} at the {p} on {d}.",
-    "On {d} I will see {n} at the {p}.", "{n} and I meet at the {p} on {d}.",
+_WOMEN_OF = ("sister", "mother", "aunt", "niece", "daughter", "wife", "grandmother", "boss", "doctor", "neighbour")
+_MEN_OF = ("brother", "father", "uncle", "nephew", "son", "husband", "grandfather", "landlord", "dentist", "friend")
+ENTITIES = (*TOWNS, *LIKED, *ALLERGENS, *JOBS, *_WOMEN_OF, *_MEN_OF)
+"""What these conversations name besides people."""
+_KIN = (
+    "{n} is my {k}.", "My {k} is {n}.", "My {k} is called {n}.", "{n} is the name of my {k}.",
+    "I have a {k} called {n}.",
+    "My {k}'s name is {n}.",
 )  # fmt: skip
-_WHERE = (
-    "Where will I be on {d}?", "Where did I say I would be on {d}?", "Where am I going on {d}?", "Where am I on {d}?",
-    "Where do I have to go on {d}?", "What is the place of my appointment on {d}?",
+_KIN_ASKED = (
+    "Who is my {k}?", "What is the name of my {k}?", "What is my {k} called?", "Who did I say is my {k}?",
+    "Do you know the name of my {k}?", "What is my {k}'s name?",
 )  # fmt: skip
-_WHO = (
-    "Who am I meeting on {d}?", "Who will I meet on {d}?", "Who do I meet on {d}?", "Who did I say I meet on {d}?",
-    "Who will I see on {d}?",
-)  # fmt: skip
-_WHEN = (
-    "When am I at the {p}?", "When will I be at the {p}?", "On which day am I at the {p}?", "When do I go to the {p}?",
-    "What day did I say I would be at the {p}?",
-)  # fmt: skip
-_WHEN_MET = (
-    "When am I meeting {n}?", "When will I meet {n}?", "On which day do I meet {n}?", "What day will I see {n}?",
-    "When did I say I would meet {n}?",
-)  # fmt: skip
-_Wordings = tuple[str, ...]
-_Fact = tuple[_Wordings, tuple[tuple[_Wordings, str], ...]]
-_Asked = list[tuple[_Wordings, str, int]]
-"""Wordings of a question, its answer and the sentence that tells it."""
 
 
-def tell_appointments(draw: random.Random, longer: float, not_told: float) -> Story:
-    """A conversation of family 22: where the user will be, when, and with whom."""
-    talk = Talk(draw, not_told)
-    days, places, names = list(DAYS), draw.sample(PLACES, 7), draw.sample(MEN + WOMEN, 8)
-    draw.shuffle(days)
-    free = days.pop()
-    asked: _Asked = []
-    met, seen = _filled(_WHEN_MET, n=names.pop()), _filled(_WHEN, p=places.pop())
-    unsaid = (_filled(_WHERE, d=free), _filled(_WHO, d=free), met, seen)
-    for _ in range(max(1, round(5 * longer))):
-        for _ in range(draw.randint(1, 2)):
-            if not days:
-                continue
-            day, place, name = days.pop(), places.pop(), names.pop()
-            asked.extend(_appointment(talk, day, place, name))
-        _ask(talk, asked, unsaid)
-    return Story(APPOINTMENTS, tuple(talk.lines))
+@dataclass(frozen=True)
+class Topic:
+    """What may be said of somebody ({S} {s} and verbs) and asked: about {s}, and who it is ({v})."""
+
+    told: tuple[str, ...]
+    asked: tuple[str, ...]
+    who: tuple[str, ...]
+    values: tuple[str, ...]
+    again: tuple[str, ...] = ()
 
 
-def _appointment(talk: Talk, day: str, place: str, name: str) -> _Asked:
-    alone = talk.draw.random() < 0.5
-    at = talk.say(_filled(_VISIT if alone else _MEETING, d=day, p=place, n=name))
-    known = [(_filled(_WHERE, d=day), place, at), (_filled(_WHEN, p=place), day, at)]
-    if not alone:
-        known += [(_filled(_WHO, d=day), name, at), (_filled(_WHEN_MET, n=name), day, at)]
-    return known
+_TOPICS = {
+    "home": Topic(
+        ("{S} live{z} in {v}.", "{S} {have} a flat in {v}.", "{S} moved to {v}.", "{S} {be} living in {v}.",
+         "{S} moved from {w} to {v}.", "{S} {have} a house in {v}."),
+        ("Where {do} {s} live?", "In which city {do} {s} live?", "Where {be} {s} living?",
+         "Do you know where {s} live{z}?",
+         "Where did I say {s} live{z}?", "Where {do} {s} live now?", "Where {be} {s}?"),
+        ("Who lives in {v}?", "Who is living in {v}?", "Who has a flat in {v}?", "Who did I say lives in {v}?",
+         "Do you know who lives in {v}?"),
+        TOWNS, ("{S} moved to {v}.", "Actually {s} live{z} in {v}.", "Now {s} live{z} in {v}.",
+                "No, {s} live{z} in {v}."),
+    ),
+    "taste": Topic(
+        ("{S} like{z} {v}.", "{S} love{z} {v}.", "{S} enjoy{z} {v}.", "{S} {be} fond of {v}.",
+         "{S} really like{z} {v}."),
+        ("What {do} {s} like?", "What {do} {s} love?", "What {do} {s} enjoy?", "What {be} {s} fond of?",
+         "What did I say {s} like{z}?"),
+        ("Who likes {v}?", "Who loves {v}?", "Who enjoys {v}?", "Who is fond of {v}?", "Who did I say likes {v}?"),
+        LIKED,
+    ),
+    "job": Topic(
+        ("{S} {be} a {v}.", "{S} work{z} as a {v}.", "{S} {have} a job as a {v}.", "{S} became a {v}.",
+         "{S} {be} working as a {v}."),
+        ("What {do} {s} do?", "What do{es} {s} work as?", "What did I say {s} do{es}?", "Which job {do} {s} have?",
+         "What {be} {s} working as?"),
+        ("Who is a {v}?", "Who works as a {v}?", "Who did I say is a {v}?"),
+        JOBS,
+    ),
+    "allergy": Topic(
+        ("{S} {be} allergic to {v}.", "{S} {have} an allergy to {v}.", "{S} {be} very allergic to {v}.",
+         "{S} {can} not eat {v}, {p} {be} allergic."),
+        ("What {be} {s} allergic to?", "Which allergy {do} {s} have?", "Do you know what {s} {be} allergic to?",
+         "What did I say {s} {be} allergic to?"),
+        ("Who is allergic to {v}?", "Who has an allergy to {v}?", "Who did I say is allergic to {v}?"),
+        ALLERGENS,
+    ),
+}  # fmt: skip
+
+
+@dataclass
+class Known:
+    """Somebody and what was said: ``facts`` topic -> (value, sentences, label used).
+
+    ``linked`` is the sentence that says who is who, ``one_name`` that "my brother Tom" was said.
+    """
+
+    person: Person
+    kin: str
+    linked: int | None = None
+    one_name: bool = False
+    facts: dict[str, tuple[str, tuple[int, ...], str]] = field(default_factory=dict)
+
+    def labels(self) -> tuple[str, ...]:
+        """What the person is called: the name, "my brother"."""
+        return (self.person.name,) if self.person.own else (self.person.name, f"my {self.kin}")
+
+
+class Circle:
+    """The user and some people, and what was said of them."""
+
+    def __init__(self, talk: Talk) -> None:
+        draw = talk.draw
+        self.talk = talk
+        men = zip(draw.sample(MEN, 2), draw.sample(_MEN_OF, 2), strict=True)
+        women = zip(draw.sample(WOMEN, 2), draw.sample(_WOMEN_OF, 2), strict=True)
+        self.people = [Known(Person(n, "he", "him", n), k) for n, k in men]
+        self.people += [Known(Person(n, "she", "her", n), k) for n, k in women]
+        draw.shuffle(self.people)
+        self.stranger = self.people.pop()
+        self.people.append(Known(USER, ""))
+        self.values = {name: draw.sample(topic.values, len(topic.values)) for name, topic in _TOPICS.items()}
+        self.last: tuple[Known, str, tuple[int, ...]] | None = None
+
+    def tell(self) -> None:
+        """Say one thing about somebody."""
+        draw, known = self.talk.draw, self.talk.draw.choice(self.people)
+        if self.last is not None and draw.random() < 0.45:
+            known = self.last[0]
+        if known.linked is None and not known.one_name and not known.person.own and draw.random() < 0.3:
+            known.linked = self.talk.say(filled(_KIN, n=known.person.name, k=known.kin))
+            self.last = known, known.person.name, (known.linked,)
+            return
+        name = draw.choice(list(_TOPICS))
+        if name in known.facts and not _TOPICS[name].again:
+            return
+        self._state(known, name)
+
+    def _state(self, known: Known, name: str) -> None:
+        draw, topic = self.talk.draw, _TOPICS[name]
+        label = draw.choice(known.labels())
+        antecedent: tuple[int, ...] = ()
+        value, other = self.values[name].pop(), self.values[name][0]
+        texts = topic.told
+        if name in known.facts:
+            texts, label = topic.again, known.facts[name][2]
+        spoken, follows = label, False
+        if self.last is not None and self.last[0] is known and not known.person.own and draw.random() < 0.6:
+            _, last_label, antecedent = self.last
+            if name not in known.facts or last_label == label:
+                label, spoken, follows = last_label, known.person.subject, True
+            else:
+                antecedent = ()
+        if not follows and not known.person.own and not known.facts and known.linked is None and draw.random() < 0.2:
+            known.one_name, spoken = True, f"my {known.kin} {known.person.name}"
+        words = _grammar(known, spoken) | {"v": value, "w": other}
+        at = (self.talk.go_on if follows else self.talk.say)(filled(texts, **words))
+        supporting = (at, *antecedent) if follows else (at,)
+        known.facts[name] = value, supporting, label
+        self.last = known, label, supporting[:1] if not follows else supporting
+
+    def ask(self) -> None:
+        """Ask something that was said, if it follows for the name that is used."""
+        draw = self.talk.draw
+        asked = list(self._askable())
+        if not asked or self.talk.unanswerable():
+            self._ask_not_told()
+            return
+        texts, answer, supporting = draw.choice(asked)
+        self.talk.ask(texts, (answer,), supporting)
+
+    def _askable(self) -> Iterator[tuple[tuple[str, ...], str, tuple[int, ...]]]:
+        for known in self.people:
+            if known.linked is not None:
+                yield filled(_KIN_ASKED, k=known.kin), known.person.name, (known.linked,)
+            for name, (value, at, label) in known.facts.items():
+                topic = _TOPICS[name]
+                for called in known.labels():
+                    if called == label or known.one_name or known.linked is not None:
+                        needed = called != label and known.linked is not None and known.linked not in at
+                        link = (known.linked,) if needed and known.linked is not None else ()
+                        yield filled(topic.asked, **_grammar(known, called)), value, (*at, *link)
+                called = known.person.name if known.one_name else label
+                answer = "you" if known.person.own else called.removeprefix("my ")
+                yield filled(topic.who, v=value), answer, at
+                yes = self.talk.draw.random() < 0.5
+                asked = value if yes else self.values[name][-1]
+                texts = _whether(name, known, label, asked)
+                if texts:
+                    yield texts, "yes" if yes else "no", at
+
+    def _ask_not_told(self) -> None:
+        draw = self.talk.draw
+        known = draw.choice([*self.people, self.stranger])
+        name = draw.choice(list(_TOPICS))
+        if not known.person.own and known.linked is None and not known.one_name and draw.random() < 0.25:
+            self.talk.ask_not_told(filled(_KIN_ASKED, k=known.kin))
+        elif name not in known.facts:
+            self.talk.ask_not_told(filled(_TOPICS[name].asked, **_grammar(known, draw.choice(known.labels()))))
+        else:
+            self.talk.ask_not_told(filled(_TOPICS[name].who, v=self.values[name][-1]))
 
 
 def tell_people(draw: random.Random, longer: float, not_told: float) -> Story:
-    """A conversation of family 23: relatives, where they live, what they like, and the user's own tastes."""
+    """A conversation of family 23."""
     talk = Talk(draw, not_told)
-    men, women = draw.sample(MEN, 4), draw.sample(WOMEN, 4)
-    facts = _facts(draw, list(zip(men, draw.sample(_BROTHERS, 4), strict=True))
-                   + list(zip(women, draw.sample(_SISTERS, 4), strict=True)))  # fmt: skip
-    draw.shuffle(facts)
-    held_back = [facts.pop() for _ in range(4)]
-    unsaid = tuple(wordings for _, questions in held_back for wordings, _ in questions)
-    asked: _Asked = []
+    circle = Circle(talk)
     for _ in range(max(1, round(5 * longer))):
-        for _ in range(draw.randint(1, 2)):
-            if facts:
-                wordings, questions = facts.pop()
-                at = talk.say(wordings)
-                asked.extend((texts, answer, at) for texts, answer in questions)
-        _ask(talk, asked, unsaid)
+        for _ in range(draw.randint(1, 3)):
+            circle.tell()
+        circle.ask()
     return Story(PEOPLE, tuple(talk.lines))
 
 
-def _facts(draw: random.Random, relatives: list[tuple[str, str]]) -> list[_Fact]:
-    facts: list[_Fact] = []
-    towns, liked, jobs = draw.sample(TOWNS, 8), draw.sample(LIKED, 8), draw.sample(JOBS, 8)
-    for (name, kin), town, taste, job in zip(relatives, towns, liked, jobs, strict=True):
-        facts.append(((f"{name} is my {kin}.", f"My {kin} is {name}.", f"My {kin} is called {name}.",
-                       f"{name} is the name of my {kin}.", f"I have a {kin} called {name}."),
-                      ((_kin_asked(kin), name),)))  # fmt: skip
-        facts.append(((f"{name} lives in {town}.", f"{name} has a flat in {town}.", f"{name} moved to {town}.",
-                       f"{name} is living in {town}.", f"The home of {name} is in {town}."),
-                      (((f"Where does {name} live?", f"In which city does {name} live?", f"Where is {name} living?",
-                         f"Do you know where {name} lives?", f"Where did I say {name} lives?"), town),
-                       ((f"Who lives in {town}?", f"Who is living in {town}?", f"Who has a flat in {town}?",
-                         f"Who did I say lives in {town}?", f"Do you know who lives in {town}?"), name))))  # fmt: skip
-        facts.append(((f"{name} likes {taste}.", f"{name} loves {taste}.", f"{name} enjoys {taste}.",
-                       f"{name} is fond of {taste}.", f"{name} really likes {taste}."),
-                      (((f"What does {name} like?", f"What does {name} love?", f"What does {name} enjoy?",
-                         f"What is {name} fond of?", f"What did I say {name} likes?"), taste),
-                       ((f"Who likes {taste}?", f"Who loves {taste}?", f"Who enjoys {taste}?",
-                         f"Who is fond of {taste}?", f"Who did I say likes {taste}?"), name))))  # fmt: skip
-        facts.append(((f"{name} is a {job}.", f"{name} works as a {job}.", f"{name} has a job as a {job}.",
-                       f"{name} became a {job}.", f"{name} is working as a {job}."),
-                      (((f"What does {name} do?", f"What is the job of {name}?", f"What does {name} work as?",
-                         f"What did I say {name} does?", f"Which job does {name} have?"), job),)))  # fmt: skip
-    return facts + _own(draw)
+def _whether(name: str, known: Known, label: str, value: str) -> tuple[str, ...]:
+    texts = {
+        "home": ("{Do} {s} live in {v}?", "{Be} {s} living in {v}?", "{Be} {s} in {v}?"),
+        "taste": ("{Do} {s} like {v}?", "{Do} {s} love {v}?"),
+        "job": ("{Be} {s} a {v}?", "{Do} {s} work as a {v}?"),
+        "allergy": ("{Be} {s} allergic to {v}?", "Did I say {s} {be} allergic to {v}?"),
+    }[name]
+    return filled(texts, **_grammar(known, label), v=value)
 
 
-def _own(draw: random.Random) -> list[_Fact]:
-    """The user's favourites and what he or she can't stand."""
-    facts: list[_Fact] = []
-    for kind, values in _FAVOURITES.items():
-        value = draw.choice(values)
-        facts.append(((f"My favourite {kind} is {value}.", f"{value} is my favourite {kind}.",
-                       f"The {kind} I like best is {value}.", f"I like {value} best, it is my favourite {kind}.",
-                       f"{value} is the {kind} I like most."),
-                      (((f"What is my favourite {kind}?", f"Which {kind} do I like best?",
-                         f"Do you remember my favourite {kind}?", f"What did I say is my favourite {kind}?",
-                         f"Which {kind} is my favourite?"), value),)))  # fmt: skip
-    value = draw.choice(ALLERGENS)
-    facts.append(((f"I am allergic to {value}.", f"I have an allergy to {value}.", f"I am allergic: {value}.",
-                   f"My allergy is {value}.", f"I am very allergic to {value}."),
-                  ((("What am I allergic to?", "What is my allergy?", "Which allergy do I have?",
-                     "What did I say I am allergic to?", "Do you know what I am allergic to?"), value),)))  # fmt: skip
-    return facts
-
-
-def _kin_asked(kin: str) -> tuple[str, ...]:
-    return (
-        f"Who is my {kin}?", f"What is the name of my {kin}?", f"What is my {kin} called?",
-        f"Who did I say is my {kin}?",
-        f"Do you know the name of my {kin}?",
-    )  # fmt: skip
-
-
-def _ask(talk: Talk, asked: _Asked, unsaid: tuple[_Wordings, ...]) -> None:
-    if talk.unanswerable():
-        talk.ask_not_told(talk.draw.choice(unsaid))
-        return
-    wordings, answer, at = talk.draw.choice(asked)
-    talk.ask(wordings, (answer,), (at,))
-
-
-def _filled(texts: tuple[str, ...], **values: str) -> tuple[str, ...]:
-    return tuple(text.format(**values) for text in texts)
+def _grammar(known: Known, called: str) -> dict[str, str]:
+    own = known.person.own
+    be, have, do = ("am", "have", "do") if own else ("is", "has", "does")
+    return {
+        "S": called[0].upper() + called[1:], "s": called, "p": known.person.subject, "be": be, "have": have, "do": do,
+        "Be": be.capitalize(), "Do": do.capitalize(), "z": "" if own else "s", "es": "" if own else "es", "can": "can",
+    }  # fmt: skip
