@@ -54,7 +54,9 @@ class DQN:
         self.config = config
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            self.network = (make_network or (lambda: default_network(inputs, actions, config)))()
+            network = (make_network or (lambda: default_network(inputs, actions, config)))()
+        self.device = torch.device(config.device)
+        self.network = network.to(self.device)
         self.target = copy.deepcopy(self.network).requires_grad_(False)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate, fused=True)
         self.noise = np.random.default_rng([config.seed, 1])
@@ -66,7 +68,7 @@ class DQN:
     def values(self, features: FloatArray) -> FloatArray:
         """(B, K, A) what each head thinks of each action, in scaled reward, under fresh noise if layers are noisy."""
         resample(self.network, self.noise)
-        values: FloatArray = self.network.heads(torch.from_numpy(features)).mean(dim=3).numpy()
+        values: FloatArray = self.network.heads(self._put(features)).mean(dim=3).cpu().numpy()
         return values
 
     def update(self, batch: Batch, progress: float = 0.0, margin: float = 0.0) -> float:
@@ -82,14 +84,14 @@ class DQN:
             group["lr"] = c.learning_rate + progress * (c.learning_rate_end - c.learning_rate)
         targets = self.targets(batch)
         resample(self.network, self.noise)
-        values = self.network.heads(torch.from_numpy(batch.features))
-        actions = torch.from_numpy(batch.actions.astype(np.int64))[:, None, None].expand(-1, c.heads, 1)
+        values = self.network.heads(self._put(batch.features))
+        actions = self._put(batch.actions.astype(np.int64))[:, None, None].expand(-1, c.heads, 1)
         chosen = values.gather(2, actions[..., None].expand(-1, -1, 1, c.quantiles))[:, :, 0]
         losses = (huber if c.quantiles == 1 else quantile_huber)(chosen, targets)
         if batch.heads is not None:
-            losses = losses * torch.from_numpy(batch.heads)
+            losses = losses * self._put(batch.heads)
         losses = losses.mean(dim=1) if c.heads > 1 else losses[:, 0]
-        loss = (losses if batch.weights is None else losses * torch.from_numpy(batch.weights)).mean()
+        loss = (losses if batch.weights is None else losses * self._put(batch.weights)).mean()
         if margin:
             loss = loss + large_margin(values.mean(dim=3), chosen.mean(dim=2), actions, margin)
         self._descend(loss)
@@ -102,8 +104,8 @@ class DQN:
 
         Each head has targets of its own, made of the N quantiles of the target network's same head.
         """
-        following = torch.from_numpy(batch.next_features)
-        allowed = torch.from_numpy(batch.next_masks)[:, None]
+        following = self._put(batch.next_features)
+        allowed = self._put(batch.next_masks)[:, None]
         resample(self.target, self.noise)
         worth = self.target.heads(following)
         chooser = worth
@@ -112,13 +114,13 @@ class DQN:
             chooser = self.network.heads(following)
         best = chooser.mean(dim=3).masked_fill(~allowed, -torch.inf).argmax(dim=2)
         target = worth.gather(2, best[..., None, None].expand(-1, -1, 1, worth.shape[3]))[:, :, 0]
-        targets: torch.Tensor = _column(batch.returns) + _column(batch.discounts) * target
+        targets: torch.Tensor = self._column(batch.returns) + self._column(batch.discounts) * target
         return targets
 
     def state(self) -> State:
         """Both networks, the optimiser's moments, the noise generator and the number of updates."""
         moments = {
-            f"{index}/{name}": tensor.numpy().copy()
+            f"{index}/{name}": tensor.cpu().numpy().copy()
             for index, slots in self.optimizer.state_dict()["state"].items()
             for name, tensor in slots.items()
         }
@@ -155,20 +157,22 @@ class DQN:
 
     def _measure(self, loss: torch.Tensor, chosen: torch.Tensor, targets: torch.Tensor) -> None:
         means = chosen.mean(dim=2)
-        self.errors = (targets.mean(dim=2) - means).abs().mean(dim=1).numpy()
+        self.errors = (targets.mean(dim=2) - means).abs().mean(dim=1).cpu().numpy()
         self.figures |= {"value": float(means.mean()), "td_error": float(self.errors.mean())}
 
     @torch.no_grad()
     def _follow(self) -> None:
         torch._foreach_lerp_(list(self.target.parameters()), list(self.network.parameters()), self.config.tau)
 
+    def _put(self, array: NDArray[Any]) -> torch.Tensor:
+        return torch.from_numpy(array).to(self.device)
 
-def _column(array: FloatArray) -> torch.Tensor:
-    return torch.from_numpy(array)[:, None, None]
+    def _column(self, array: FloatArray) -> torch.Tensor:
+        return self._put(array)[:, None, None]
 
 
 def _tensors(network: nn.Module) -> State:
-    return {name: tensor.detach().numpy().copy() for name, tensor in network.state_dict().items()}
+    return {name: tensor.detach().cpu().numpy().copy() for name, tensor in network.state_dict().items()}
 
 
 def load_weights(network: nn.Module, state: Mapping[str, NDArray[Any]]) -> None:
@@ -179,7 +183,8 @@ def load_weights(network: nn.Module, state: Mapping[str, NDArray[Any]]) -> None:
 @torch.no_grad()
 def network_values(network: nn.Module, features: FloatArray) -> FloatArray:
     """(B, A) values of a network as a numpy array."""
-    values: FloatArray = network(torch.from_numpy(features)).numpy()
+    device = next((weight.device for weight in network.parameters()), torch.device("cpu"))
+    values: FloatArray = network(torch.from_numpy(features).to(device)).cpu().numpy()
     return values
 
 

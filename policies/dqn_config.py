@@ -24,7 +24,8 @@ class DQNConfig:
     ``pretrain_updates`` gradient steps that imitate it with ``margin`` (0: only learn from it), from then on
     ``updates_per_step`` each step. ``reward_scale`` multiplies rewards inside the learner. The learning rate falls
     linearly to ``learning_rate_end``. ``tau`` moves the target network at each update. The greedy policy is evaluated
-    every ``evaluate_every`` steps. ``threads``: torch's; more than 1 does not pay at this size.
+    every ``evaluate_every`` steps. ``threads``: torch's; more than 1 does not pay at this size. ``device``: see
+    ``policies.devices``; equal weights are promised on the CPU.
 
     ``double``, ``dueling``, ``n_step``, ``prioritized`` (``priority_alpha``, ``priority_beta``), ``noisy``
     (``noisy_sigma``), ``heads`` > 1 (each learns from a transition with ``head_probability``) and ``quantiles`` > 1
@@ -70,6 +71,7 @@ class DQNConfig:
     evaluate_every: int = 250
     seed: int = 0
     threads: int = 1
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         for name in (

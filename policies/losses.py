@@ -18,7 +18,7 @@ def quantile_huber(chosen: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     tau_i = (2 i + 1) / 2N, of |tau_i - 1[u < 0]| times Huber of u = target - quantile.
     """
     quantiles = chosen.shape[-1]
-    tau = (torch.arange(quantiles, dtype=chosen.dtype) + 0.5) / quantiles
+    tau = (torch.arange(quantiles, dtype=chosen.dtype, device=chosen.device) + 0.5) / quantiles
     error = targets[..., None, :] - chosen[..., :, None]
     weight = (tau[:, None] - (error.detach() < 0).to(chosen.dtype)).abs()
     distance = nn.functional.smooth_l1_loss(error, torch.zeros_like(error), reduction="none")

@@ -79,7 +79,7 @@ class Record:
 
     def state(self) -> State:
         """All evaluations and the best network's weights."""
-        weights = {name: tensor.numpy().copy() for name, tensor in self.result.network.state_dict().items()}
+        weights = {name: tensor.cpu().numpy().copy() for name, tensor in self.result.network.state_dict().items()}
         return {
             **prefixed("best", weights),
             "history": pack_json({"best": dict(self.result.best), "rows": self.result.history}),

@@ -129,6 +129,7 @@ class DQNTraining:
         if not self.record.result.history:
             self.evaluate()
         self.record.close()
+        self.record.result.network.cpu()
         return self.record.result
 
     def state(self) -> State:

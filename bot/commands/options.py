@@ -23,6 +23,7 @@ def settings(
     seed: int | None = None,
     host: str | None = None,
     port: int | None = None,
+    device: str | None = None,
 ) -> Config:
     """The configuration with what the command line overrides."""
     from bot.config import load_config, overridden
@@ -36,4 +37,6 @@ def settings(
     server = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
     if server:
         changes["server"] = {**loaded.server.model_dump(), **server}
+    if device is not None:
+        changes["training"] = {**loaded.training.model_dump(), "device": device}
     return overridden(loaded, changes)

@@ -78,13 +78,16 @@ def _train_nlu(config: Config, assistant: Assistant, *, quiet: bool) -> dict[str
 
 
 def _train_policy(config: Config, assistant: Assistant, steps: int, resume: bool, *, quiet: bool) -> dict[str, Any]:
+    from policies.devices import choose_device
     from policies.dqn import DQNConfig
     from policies.resume import ResumeError
     from simulator.training import mixed_errors, train_policy
 
     errors = mixed_errors(error_model(config), config.training.error_rates)
     settings = practice_users(config, assistant).settings(errors, config.training.max_turns)
-    learner = DQNConfig(steps=steps, num_envs=config.training.num_envs, seed=config.seed)
+    learner = DQNConfig(
+        steps=steps, num_envs=config.training.num_envs, seed=config.seed, device=choose_device(config.training.device)
+    )
     with _progress("policy", quiet=quiet) as update:
 
         def progress(step: int, total: int, metrics: Mapping[str, float]) -> None:

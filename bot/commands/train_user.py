@@ -50,7 +50,7 @@ def train_user(
         if model in ("all", "agenda", "neural"):
             fitted = fit_user(training, corpus, files)
             fitted.save(folder)
-            report |= _fit(training, judging, fitted, folder, config.seed, update, model)
+            report |= _fit(training, judging, fitted, folder, config, update, model)
         if model == "errors" or (model == "all" and any(dialogue.turns for dialogue in dialogues)):
             report["errors"] = _errors(config, dialogues, folder, update)
     report["seconds"] = round(time.perf_counter() - began, 1)
@@ -63,7 +63,7 @@ def train_user(
 
 def _fit(
     training: Sequence[CorpusDialogue], judging: Sequence[CorpusDialogue], fitted: FittedUser, folder: Path,
-    seed: int, update: Any, model: str,
+    config: Config, update: Any, model: str,
 ) -> dict[str, Any]:  # fmt: skip
     """Learn the network if asked for, and judge both by the held-out dialogues; goals alone are not judged."""
     found: dict[str, Any] = {"agenda": _fitted_summary(fitted)}
@@ -72,7 +72,7 @@ def _fit(
     network = None
     if model in ("all", "neural"):
         network = folder / NETWORK
-        found["neural"] = _learn(training, network, seed, update)
+        found["neural"] = _learn(training, network, config, update)
     try:
         from simulator.users.report import report_on_users
     except ImportError:  # pragma: no cover
@@ -82,17 +82,18 @@ def _fit(
     return {**found, "report": report}
 
 
-def _learn(training: Sequence[CorpusDialogue], network: Path, seed: int, update: Any) -> dict[str, Any]:
+def _learn(training: Sequence[CorpusDialogue], network: Path, config: Config, update: Any) -> dict[str, Any]:
     try:
         import torch
     except ImportError:
         raise CommandError("a neural user needs torch: run `make setup`, or install rejoinder[train]") from None
+    from policies.devices import choose_device
     from simulator.users.learning import LearningConfig, learn_user
 
     torch.set_num_threads(1)
     learned = learn_user(
         training,
-        LearningConfig(seed=seed),
+        LearningConfig(seed=config.seed, device=choose_device(config.training.device)),
         lambda epoch, most, loss: update(f"neural user, validation loss {loss:.3f}", epoch / most),
     )
     learned.save(network)

