@@ -18,9 +18,9 @@ from memory.dnc.words import KIN, Lexicon, words_of
 
 SAID = Path(__file__).parents[2] / "bot" / "remembering_said.txt"
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-HARDEST = {BOUGHT: 0.42, ERRANDS: 0.27, FACTS: 0.2}
+HARDEST = {BOUGHT: 0.25, ERRANDS: 0.15, FACTS: 0.15}
 """Most errors in families of long lists, of many hands and of values to compare, withheld right answers among them."""
-WRONG_OF_SAID = 8
+WRONG_OF_SAID = 5
 """Of 30 free messages; a person's words are not the generator's."""
 
 
@@ -56,7 +56,7 @@ def opened(story: Story) -> Story:
 @pytest.mark.parametrize("task", CONVERSATIONS)
 def test_it_answers_conversations(shipped: StoryMemory, task: int) -> None:
     missed = wrong(shipped, generate(task, 25, seed=78))
-    assert sum(missed) <= HARDEST.get(task, 0.15) * len(missed)
+    assert sum(missed) <= HARDEST.get(task, 0.09) * len(missed)
 
 
 def test_names_that_are_no_words_at_all_are_as_good(shipped: StoryMemory) -> None:
@@ -90,5 +90,5 @@ def test_its_calibration_was_measured_and_holds(shipped: StoryMemory) -> None:
     measured = json.loads((SHIPPED / MANIFEST_FILE).read_text(encoding="utf-8"))["calibration"]
     assert shipped.calibration.threshold == measured["threshold"]
     assert measured["after"]["ece"] <= measured["before"]["ece"] + 0.005
-    assert measured["after"]["ece"] < 0.05
+    assert measured["after"]["ece"] < 0.06
     assert measured["after"]["said_wrong"] < measured["after"]["error"]
