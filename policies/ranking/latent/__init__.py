@@ -1,0 +1,1 @@
+"""What can't be seen but followed: a user's mood, and when they come back."""
