@@ -135,7 +135,13 @@ _LED_BY = re.compile(
 )
 _LOOSE = re.compile(r"^(?:[\s,;:.!\u2013-]|\b(?:and|but|so|then)\b)+|[\s,;:\u2013-]+$", re.IGNORECASE)
 
-_NOTHING = re.compile(r"\W*(?:please|thanks|thank you)?\W*", re.IGNORECASE)
+_NOTHING = re.compile(
+    r"\W*(?:please|thanks|thank you|(?:(?:my|our|the) [\w'-]+(?: [\w'-]+)?|he|she|they|(?-i:[A-Z]\w+)) "
+    r"(?:is|are|does|do|isn't|aren't|doesn't|don't)(?: not| too)?)?\W*",
+    re.IGNORECASE,
+)
+"""What is left of a sentence and says nothing alone: "please", "my wife is"."""
+_COORDINATED = frozenset({"and", "or", "nor"})
 
 
 class PreferenceListener:
@@ -158,7 +164,12 @@ class PreferenceListener:
         withdrawn: list[str] = []
         while (found := self._find(sentence, held, stated, withdrawn)) is not None:
             name, holds, start, end = found
-            (stated if holds else withdrawn).append(name)
+            names = [name]
+            for other, until in self._coordinated(sentence, start, end):
+                end = until
+                names += [other] if holds or other in held else []
+            names = names if holds else [n for n in names if n in held] or names
+            (stated if holds else withdrawn).extend(names)
             sentence = _without(sentence, start, end)
         return HeardPreferences(tuple(stated), tuple(withdrawn), sentence)
 
@@ -184,9 +195,26 @@ class PreferenceListener:
                 continue
             forget = before[-1:] == ["forget"] and before[-2:-1] != ["not"]
             holds = holds and not forget
-            if holds or forget or name in held:
+            together = [name, *(other for other, _ in self._coordinated(sentence, start, end))]
+            if holds or forget or any(other in held for other in together):
                 return name, holds, start, end
         return None
+
+    def _coordinated(self, sentence: str, start: int, end: int) -> list[tuple[str, int]]:
+        """Other preferences after "I am X" in ``sentence[start:end]``, and where each ends: "I am X and Y"."""
+        found: list[tuple[str, int]] = []
+        tokens = _words(sentence)
+        if [word for word, at, _ in tokens if at >= start][:2] != ["i", "am"]:
+            return found
+        after = [token for token in tokens if token[1] >= end]
+        while len(after) > 1 and after[0][0] in _COORDINATED:
+            stated = ("i", "am", after[1][0])
+            name = next((name for pattern, name, holds in self._patterns if holds and pattern == stated), None)
+            if name is None:
+                break
+            found.append((name, after[1][2]))
+            after = after[2:]
+        return found
 
 
 def _words(text: str) -> list[tuple[str, int, int]]:
@@ -202,7 +230,7 @@ def _words(text: str) -> list[tuple[str, int, int]]:
 
 def _opposites(words: tuple[str, ...]) -> list[tuple[str, ...]]:
     if words[:2] == ("i", "am"):
-        return [("i", "am", "not", *words[2:]), ("i", "am", "no", "longer", *words[2:])]
+        return [("i", "am", *no, *words[2:]) for no in (("not",), ("no", "longer"), ("neither",))]
     if words[:3] == ("i", "do", "not"):
         return [("i", "do", *words[3:]), ("i", *words[3:])]
     return []

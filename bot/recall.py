@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bot.answer_kinds import possible
 from bot.assistant import Assistant
 from bot.nlg.templates import ResponseError, Templates
 from bot.preferences import PreferenceFilter, PreferenceListener
@@ -106,7 +107,8 @@ class Recall:
             self.memory.forget(state.remembered)
         if self.memory is not None and heard.statements:
             self.memory.knows(remembered, heard.statements[-1])  # they are read now, so that an answer is quick
-        answers = [(question, self.memory.ask(remembered, question)) for question in heard.questions if self.memory]
+        memory = self.memory
+        answers = [(text, _asked(memory, remembered, text)) for text in heard.questions if memory is not None]
         recalled = self._recalled(state, message, heard, (before, remembered), answers, rng)
         unknown = [pair for pair in answers if pair[1].text is None and not has_cue(pair[0])]
         if not heard.doubtful or not (heard.statements or heard.stated or unknown):
@@ -129,6 +131,23 @@ class Recall:
         replies.compose(*statements, answers)
         events = (*_events(heard, message), *_answered(answers, message))
         return Recalled(_action(heard), events, tuple(replies.said), heard.rest)
+
+
+@dataclass(frozen=True, slots=True)
+class _Withheld:
+    """In place of an answer that can't be one."""
+
+    confidence: float
+    text: str | None = None
+    supporting: tuple[str, ...] = ()
+    weights: tuple[float, ...] = ()
+
+
+def _asked(memory: StatementMemory, statements: tuple[str, ...], question: str) -> RecalledAnswer:
+    answer = memory.ask(statements, question)
+    if answer.text is None or possible(question, answer.text, answer.supporting):
+        return answer
+    return _Withheld(answer.confidence)
 
 
 class _Replies:

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from bot.clauses import asks_on, clauses, plain
 from bot.preferences import PreferenceListener
-from bot.sentences import SentenceSorter, has_cue, is_question
+from bot.sentences import Kind, SentenceSorter, has_cue, is_question
 from bot.topics import POLITE, content_words, forgets_what_was_said, forgetting, listing, mentioning, with_references
 
 __all__ = ["Heard", "Known", "RecalledAnswer", "SentenceSorter", "StatementMemory", "sort_message"]
@@ -21,6 +22,13 @@ LONGEST = 400
 """Characters of a sentence that is looked at; a longer one is the task's."""
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=\S)|\n+")
+_TIME = re.compile(
+    r"\d|\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|today|tonight|tomorrow|noon|midday|o'clock|one|two|three|four|"
+    r"five|six|seven|eight|nine|ten|eleven|twelve)\b",
+    re.IGNORECASE,
+)
+_ASIDE = re.compile(r"i(?: \w+){1,2}\W*$|(?:sorry|oh|oops|well|damn|hey|hi|hello)\W*$", re.IGNORECASE)
+"""A clause that says nothing to be kept and asks for nothing: "I lied, my keys are in the car"."""
 _ASKS_PREFERENCE = re.compile(POLITE + r"(?:am i|did i|have i|do you)\b", re.IGNORECASE)
 
 
@@ -165,9 +173,9 @@ class _Sorting:
             self._other(preferences.rest)
 
     def _forgets(self, sentence: str) -> bool:
-        wanted = forgetting(sentence)
+        wanted = forgetting(plain(sentence))
         something = bool(self.remembered or self.known.preferences)
-        if something and forgets_what_was_said(sentence):
+        if something and forgets_what_was_said(plain(sentence)):
             self._clear()
             self._rest(sentence)  # "start again" to the task
             return True
@@ -182,6 +190,7 @@ class _Sorting:
         return self._forgets_about(wanted.topic, certain=wanted.scope == "about")
 
     def _forgets_about(self, topic: str, *, certain: bool) -> bool:
+        topic = topic if content_words(topic) else "that"
         found = mentioning(self.remembered, topic)
         withdrawn = [name for name in self.known.preferences if name in content_words(topic)]
         self.found["withdrawn"].extend(withdrawn)
@@ -194,33 +203,73 @@ class _Sorting:
         return True
 
     def _lists(self, sentence: str) -> bool:
-        wanted = listing(sentence)
+        wanted = listing(plain(sentence))
         if wanted is None:
             return False
-        found = wanted.scope == "all" or mentioning(self.remembered, wanted.topic)
-        if not found and self.by.of_subject(wanted.topic):
+        topic = wanted.topic if wanted.scope == "all" or content_words(wanted.topic) else "that"
+        found = wanted.scope == "all" or mentioning(self.remembered, topic)
+        if not found and self.by.of_subject(topic):
             return False
-        self.found["listed" if found else "unmentioned"].append(wanted.topic)
+        self.found["listed" if found else "unmentioned"].append(topic)
         return True
 
     def _other(self, sentence: str) -> None:
+        """One sentence, or each clause of it where all of them are for the memory or plainly for the task."""
         if self.memory is None:
             self._rest(sentence)
             return
-        share = self.memory.knows(tuple(self.remembered), sentence) if is_question(sentence) else 0.0
-        continues = bool(self.fresh or self.known.noted)
-        match self.by.kind(sentence, share, follows=bool(self.remembered), continues=continues):
-            case "statement", said:
+        text = plain(sentence)
+        parts = self._clauses(text)
+        if len(parts) < 2:
+            kind, said = self._kind(text)
+            asks = kind == "statement" and not has_cue(text) and asks_on(text)
+            self._keep(sentence, "task" if asks else kind, said)
+            return
+        for kind, said, part in parts:
+            if kind != "task":
+                self._keep(sentence, kind, said, whole=part)
+        task = [part for kind, _, part in parts if kind == "task" and not _ASIDE.match(part)]
+        if task:  # all of it where a time was told: "I'm meeting Tom at seven, book a table"
+            timed = any(_TIME.search(part) for kind, _, part in parts if kind != "task")
+            self._rest(sentence if timed else " ".join(task))
+
+    def _kind(self, text: str, fresh: int = 0) -> tuple[Kind, str]:
+        assert self.memory is not None
+        share = self.memory.knows(tuple(self.remembered), text) if is_question(text) else 0.0
+        continues = bool(self.fresh or self.known.noted or fresh)
+        return self.by.kind(text, share, follows=bool(self.remembered or fresh), continues=continues)
+
+    def _clauses(self, text: str) -> list[tuple[Kind, str, str]]:
+        """Kind, what is kept, and words of each clause; none where the sentence is to be taken as a whole."""
+        found: list[tuple[Kind, str, str]] = []
+        start: int | None = None
+        for begin, end in clauses(text):
+            start = begin if start is None else start
+            part = text[start:end]
+            kind, said = self._kind(part, fresh=sum(kind == "statement" for kind, _, _ in found))
+            states = self.by.states(said)
+            unclear = (states or not self.by.is_wish(part)) and not _ASIDE.match(part)
+            if (kind == "task" and unclear) or (kind == "statement" and not states):
+                continue  # "Tom" of "Tom and Anna went to the market": with what follows
+            found.append((kind, said, part))
+            start = None
+        whole = start is not None or all(kind == "task" for kind, _, _ in found)
+        return [] if whole else found
+
+    def _keep(self, sentence: str, kind: Kind, said: str, whole: str = "") -> None:
+        """What was said in ``sentence`` or in a clause, ``whole``, of it."""
+        match kind:
+            case "statement":
                 self.found["statements"].append(said)
                 self.remembered.append(said)
                 self.fresh += 1
                 if self.by.is_preference(said):
                     self._rest(said)
-                elif not has_cue(sentence):
+                elif not has_cue(whole or sentence):
                     self._doubt(sentence)
-            case "question", asked:
-                self.found["questions"].append(asked)
-                if not has_cue(asked):
+            case "question":
+                self.found["questions"].append(said)
+                if not has_cue(said):
                     self._doubt(sentence)
             case _:
                 self._rest(sentence)

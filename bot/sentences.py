@@ -20,6 +20,7 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
+from bot.clauses import plain
 from bot.topics import POLITE, forgetting, listing
 
 KNOWN_SHARE = 0.5
@@ -28,8 +29,8 @@ KNOWN_SHARE = 0.5
 Kind = Literal["statement", "question", "forget", "task"]
 
 _KEEP = re.compile(
-    POLITE + r"(?:remember|note|keep in mind|bear in mind|don't forget|do not forget)"
-    r"\s*(?:this|that|:)?[:,]?\s+(?P<what>.+)$",
+    POLITE + r"(?:r[em]{2,6}b[er]{1,3}|note|keep in mind|bear in mind|don't forget|do not forget)"
+    r"\s*(?:this|that|:)?[:,]?\s+(?P<what>(?!(?:this|that|it|these|all that|all this)\W*$).*\w.*)$",
     re.IGNORECASE,
 )  # fmt: skip
 _ASK = re.compile(
@@ -58,6 +59,11 @@ _WHAT_OF_MINE = re.compile(
 _OF_THEM = re.compile(
     POLITE + r"(?:where|when|who|whose|whom|how many|what|which)(?: [\w'-]+){0,2}? "
     r"(?:(?:did|was|were|has|have|had) (?:it|they|he|she)|(?:is|are) (?:he|she))\b",
+    re.IGNORECASE,
+)
+_OWN = re.compile(
+    POLITE + r"(?:where|when|who|what|which|how many)(?: [\w'-]+){0,2}? do (?:i|we) "
+    r"(?:live|work|own|study|keep|have|play|teach)\b(?! to)",
     re.IGNORECASE,
 )
 _ADVICE = re.compile(
@@ -98,13 +104,17 @@ _WHEN_FIRST = re.compile(
     re.IGNORECASE,
 )
 _BE_SOMEWHERE = re.compile(r"(?:i|we)(?:'m|'re|'ll be| am| are| was| were| will be) (?:in|at|with)\b", re.IGNORECASE)
-_ABOUT_MINE = re.compile(rf"^(?:my|our)\s+(?:[\w'-]+\s+){{1,4}}?(?:{_OTHERS})\b", re.IGNORECASE)
+_ABOUT_MINE = re.compile(rf"^(?:my|our)\s+(?:[\w'-]+\s+){{1,4}}?(?:{_OTHERS})\b(?!n't\W*$)\W+\w", re.IGNORECASE)
 _ABOUT_OTHER = re.compile(
     rf"^(?:[A-Z][\w-]+(?: and (?:[A-Z][\w-]+|I))?|[Tt]he [\w-]+(?: [\w-]+)?|[Hh]e|[Ss]he)"
     rf"(?: |(?='s ))(?:{_OTHERS})\s+\S+"
 )
+_ABOUT_LOWER = re.compile(  # a name in lower case: only with a verb and what goes with it
+    rf"^(?P<name>[a-z][\w-]{{2,}}) (?:then )?(?:has|{_PAST}|lives|works|moved)\s+"
+    r"(?:to|in|at|from|on|with|the|my|our|his|her|an?|me|us|it|them)\b"
+)
 _CONTINUED = re.compile(
-    r"^(?:(?:then|later|afterwards|after that|and|also|next)[,\s]+)*(?:i|we|he|she|they)\s+"
+    r"^(?:(?:then|later|afterwards|after that|and|also|next|actually|sorry)[,\s]+)*(?:i|we|he|she|they)\s+"
     rf"(?:then\s+|later\s+)?(?:{_PAST})\s+\S+",
     re.IGNORECASE,
 )
@@ -120,6 +130,16 @@ _PREFERENCE = re.compile(r"(?:i|we)\b", re.IGNORECASE)
 _PASSED_ON = re.compile(rf"^[A-Z][\w-]+(?: and (?:[A-Z][\w-]+|I))? (?:{_PAST})\b")
 _NOT_NAMES = frozenset(
     {"it", "that", "this", "there", "let", "what", "which", "where", "these", "those", "here", "yes", "no"}
+)
+_INTERROGATIVE = re.compile(POLITE + r"(?:where|when|who|whose|what|which|how|why)\b", re.IGNORECASE)
+_NO_LOWER_NAMES = _NOT_NAMES | frozenset(
+    re.findall(
+        r"\w+",
+        "who whoever how why when everyone everybody everything someone somebody something anyone anybody anything "
+        "nobody nothing none all both many most some any each other others another you they one two three people "
+        "guests staff waiter waitress waiters chef service food order bill kitchen venue and but the not never just "
+        "only also then now prices",
+    )
 )
 
 
@@ -154,7 +174,7 @@ class SentenceSorter:
         ``follows``: something is remembered already, which "it" and "she" can refer to; ``continues``: it was said
         just before, so that "no, it's on Monday" corrects it and "what did they buy?" means them.
         """
-        text = sentence.strip().replace("\u2019", "'")
+        text = plain(sentence)
         if text.startswith("/"):  # a button's shortcut
             return "task", text
         wanted = forgetting(text)
@@ -192,10 +212,12 @@ class SentenceSorter:
 
     def _asks(self, text: str, known_share: float, follows: bool) -> bool:
         """Whether a question without a cue asks for what was stated."""
+        if _OWN.match(text):
+            return True
         if not is_question(text) or _ADVICE.match(text):
             return False
         what = follows and known_share > 0 and _WHAT_OF_MINE.match(text) is not None
-        return what or known_share >= KNOWN_SHARE or (follows and _OF_MINE.match(text) is not None)
+        return what or known_share >= KNOWN_SHARE or _OF_MINE.match(text) is not None
 
     def _of_task(self, text: str) -> bool:
         return _ABOUT_BOT.search(text) is not None or self.of_subject(text)
@@ -207,4 +229,15 @@ class SentenceSorter:
             return bool(_BE_SOMEWHERE.match(text, then.end()) or _MINE.match(text[then.end() :]))
         if text.split(" ", 1)[0].lower().removesuffix("'s") in _NOT_NAMES:
             return False
+        lower = _ABOUT_LOWER.match(text)
+        if lower is not None and lower["name"] not in _NO_LOWER_NAMES:
+            return True
         return any(form.match(text) for form in (_MINE, _ABOUT_MINE, _ABOUT_OTHER))
+
+    def states(self, clause: str) -> bool:
+        """Whether a clause has the form of a statement, with its verb and what belongs to it."""
+        return self._states(clause) or _CONTINUED.match(clause) is not None or _CORRECTED.match(clause) is not None
+
+    def is_wish(self, clause: str) -> bool:
+        """Whether a clause beside statements is plainly the task's; what is asked may be about the statements."""
+        return self.of_subject(clause) and _INTERROGATIVE.match(clause) is None

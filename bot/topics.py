@@ -24,28 +24,36 @@ def _form(pattern: str) -> re.Pattern[str]:
     return re.compile(POLITE + pattern, re.IGNORECASE)
 
 
-_AWAY = r"(?:forget|delete|erase|clear)\s+"
+_FORGET = r"for?ge?t+"
+_AWAY = rf"(?:{_FORGET}|delete|erase|clear|wipe)\s+"
 _FORGET_ABOUT = _form(
     _AWAY + r"(?:everything|anything|all|what|whatever)\b.*?\babout\s+(?!me\b|myself\b)(?P<topic>.+?)" + _END
 )
 _FORGET_ALL = _form(
-    _AWAY + r"(?:your memory\b|(?:everything|all|what|whatever)\b(?=.*\b(?:told|about|memory|know|remember)\b))"
+    _AWAY + r"(?:your memory\b|(?:about\s+)?(?:me|myself)" + _END + r"|(?:everything|all|what|whatever)\b"
+    r"(?=.*\b(?:told|about|memory|know|remember|(?:have|stored|saved|got) (?:on|of) me)\b)(?!.*\babout\W*$))"
 )
 _FORGET_THAT = _form(
-    r"forget\s+(?:about\s+)?(?:the fact\s+)?that\s+(?P<topic>(?:i|we|my|our|he|she|the|[a-z][\w'-]+)\b\s+\S.*?)" + _END
+    _FORGET
+    + r"\s+(?:about\s+)?(?:the fact\s+)?that\s+(?P<topic>(?:i|we|my|our|he|she|the|[a-z][\w'-]+)\b\s+\S.*?)"
+    + _END
 )
 _FORGET_MINE = _form(_AWAY + r"(?:about\s+)?(?P<topic>(?:my|our)\s+\S.*?)" + _END)
 _FORGET_LATEST = _form(
-    r"(?:i\s+)?(?:forget|scratch|strike|ignore|undo|delete|take|never\s*mind)\s+"
+    r"(?:(?:no|sorry|wait|oops|actually|hang on|"
+    r"that(?:'s| is| was) (?:wrong|not true|not right|nonsense|a (?:lie|mistake))|i (?:lied|was wrong))[,.\s]+)*"
+    rf"(?:please )?(?:i\s+)?(?:{_FORGET}|scratch|strike|ignore|undo|delete|take|never\s*mind|"
+    r"(?:don't|do not|dont) (?:remember|note|save|store|keep))\s+"
     r"(?:that|it|this|the last (?:one|thing|statement|sentence))(?:\s+(?:back|again|please|i (?:told you|said)))*"
     + _END
 )
-_FORGET_SAID = _form(r"forget (?:everything|all)(?:(?: that)? i(?:'ve| have)? (?:just )?said)?" + _END)
+_FORGET_SAID = _form(_FORGET + r" (?:everything|all)(?:(?: that)? i(?:'ve| have)? (?:just )?said)?" + _END)
 
 _LIST_ALL = _form(
     r"(?:what (?:all )?do you (?:still )?(?:(?:remember|recall)(?: (?:about|of|from) me)?|know (?:about|of|from) me)"
-    r"|(?:tell me |show me |list )?(?:what|everything|all)(?: that)? (?:have i|did i|i've|i have|i) "
-    r"(?:told|tell)(?: to)? you"
+    r"|(?:tell me |show me |list )?(?:what|everything|all)(?: that)? (?:have i|did i|i've|i have|i) (?:just )?"
+    r"(?:told|tell)(?: to)? you|what (?:have|did) i (?:just )?(?:say|said)"
+    r"|do you (?:still )?(?:remember|know) (?:me|anything|something)(?: (?:about|of) me)?"
     r"|(?:tell me|show me|list) (?:what|everything|all)(?: that)? you (?:remember|know)(?: (?:about|of|from) me)?)"
     r"(?: so far| until now| before)?" + _END
 )

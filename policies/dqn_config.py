@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from policies.exploration import Boltzmann, EpsilonGreedy, Explorer, Greedy, Schedule, Thompson, UpperConfidence
@@ -39,23 +39,23 @@ class DQNConfig:
     num_envs: int = 128
     spike_steps: int = 250
     pretrain_updates: int = 1000
-    margin: float = 0.05
-    updates_per_step: int = 3
+    margin: float = field(default=0.05, metadata={"search": {"low": 0.0, "high": 0.2}})
+    updates_per_step: int = field(default=3, metadata={"search": {"low": 1, "high": 6}})
     batch_size: int = 256
     capacity: int = 150_000
     hidden: tuple[int, ...] = (192, 96)
     dueling: bool = True
     double: bool = True
-    n_step: int = 2
+    n_step: int = field(default=2, metadata={"search": {"low": 1, "high": 5}})
     gamma: float = 0.99
     reward_scale: float = 0.05
-    learning_rate: float = 5e-4
+    learning_rate: float = field(default=5e-4, metadata={"search": {"low": 0.0001, "high": 0.003, "log": True}})
     learning_rate_end: float = 2e-5
-    tau: float = 0.01
+    tau: float = field(default=0.01, metadata={"search": {"low": 0.001, "high": 0.1, "log": True}})
     gradient_clip: float = 10.0
     exploration: Exploration = "epsilon"
     exploration_fraction: float = 0.6
-    epsilon_start: float = 0.05
+    epsilon_start: float = field(default=0.05, metadata={"search": {"low": 0.0, "high": 0.3}})
     epsilon_end: float = 0.01
     temperature_start: float = 0.05
     temperature_end: float = 0.005

@@ -14,6 +14,7 @@ from bot.config import Config
 from bot.errors import CommandError
 from bot.report import console, print_json, print_table
 from bot.task import error_model
+from bot.tuned_settings import with_tuned
 from bot.users import practice_users
 
 PARTS = ("all", "nlu", "policy")
@@ -85,9 +86,13 @@ def _train_policy(config: Config, assistant: Assistant, steps: int, resume: bool
 
     errors = mixed_errors(error_model(config), config.training.error_rates)
     settings = practice_users(config, assistant).settings(errors, config.training.max_turns)
-    learner = DQNConfig(
-        steps=steps, num_envs=config.training.num_envs, seed=config.seed, device=choose_device(config.training.device)
-    )
+    learner = with_tuned(
+        DQNConfig(
+            steps=steps, num_envs=config.training.num_envs, seed=config.seed,
+            device=choose_device(config.training.device),
+        ),
+        config.tuned.policy, "tuned.policy",
+    )  # fmt: skip
     with _progress("policy", quiet=quiet) as update:
 
         def progress(step: int, total: int, metrics: Mapping[str, float]) -> None:

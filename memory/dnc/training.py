@@ -33,12 +33,12 @@ class MemoryTraining:
 
     steps: int = 3_000
     budget: int = 900
-    learning_rate: float = 1e-3
-    warmup: int = 200
-    support_weight: float = 0.5
-    forget: float = 0.5
+    learning_rate: float = field(default=1e-3, metadata={"search": {"low": 0.0002, "high": 0.005, "log": True}})
+    warmup: int = field(default=200, metadata={"search": {"low": 20, "high": 400}})
+    support_weight: float = field(default=0.5, metadata={"search": {"low": 0.0, "high": 2.0}})
+    forget: float = field(default=0.5, metadata={"search": {"low": 0.1, "high": 0.9}})
     unanswerable: float = 0.04
-    clip: float = 5.0
+    clip: float = field(default=5.0, metadata={"search": {"low": 0.5, "high": 20.0, "log": True}})
     floor: float = 0.03
     seed: int = 0
 

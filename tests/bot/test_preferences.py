@@ -255,3 +255,22 @@ def test_the_fold_holds_each_preference_once(assistant: Assistant) -> None:
     assert fold(assistant.ontology, "c", events).preferences == ("b", "a")
     assert fold(assistant.ontology, "c", [*events, PreferenceWithdrawn(0, "b")]).preferences == ("a",)
     assert fold(assistant.ontology, "c", [*events, MemoryCleared(0)]).preferences == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "held", "stated", "withdrawn", "rest"),
+    [
+        ("I'm vegetarian and vegan", (), ("vegetarian", "vegan"), (), ""),
+        ("i'm neither vegetarian nor vegan", ("vegan",), (), ("vegan",), ""),
+        ("I'm not vegetarian or vegan", ("vegetarian", "vegan"), (), ("vegetarian", "vegan"), ""),
+        ("I'm not a vegetarian but my wife is", ("vegetarian",), (), ("vegetarian",), ""),
+        ("I'm vegetarian and hungry", (), ("vegetarian",), (), "hungry"),
+        ("I'm vegetarian and my wife is allergic to nuts", (), ("vegetarian",), (), "my wife is allergic to nuts"),
+    ],
+)
+def test_several_preferences_in_one_clause(
+    text: str, held: tuple[str, ...], stated: tuple[str, ...], withdrawn: tuple[str, ...], rest: str
+) -> None:
+    listener = PreferenceListener(load_assistant("assistants/restaurants").task.preferences)
+    found = listener.hear(text, held)
+    assert (set(found.stated), set(found.withdrawn), found.rest) == (set(stated), set(withdrawn), rest)

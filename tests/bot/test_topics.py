@@ -92,3 +92,26 @@ def test_any_text_is_survived(text: str) -> None:
 
 def test_a_topic_is_turned_to_the_user() -> None:
     assert addressed("my passport and our car") == "your passport and your car"
+
+
+@pytest.mark.parametrize(
+    ("text", "scope"),
+    [
+        ("forget what I said about", None),
+        ("wipe your memory", "all"),
+        ("please forget me", "all"),
+        ("delete everything you have on me", "all"),
+        ("foget everything i told you", "all"),
+        ("that was wrong, forget it", "latest"),
+        ("no, scratch that", "latest"),
+        ("don't remember that", "latest"),
+    ],
+)
+def test_forgetting_as_people_say_it(text: str, scope: str | None) -> None:
+    found = forgetting(text)
+    assert (found.scope if found else None) == scope
+
+
+@pytest.mark.parametrize("text", ["do you remember me?", "what did i just tell you", "what did I say?"])
+def test_listing_as_people_ask_for_it(text: str) -> None:
+    assert listing(text) == Wanted("all")
