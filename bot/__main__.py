@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ import typer
 
 from bot.commands.benchmark_group import benchmark
 from bot.commands.options import AssistantPath, ConfigPath, Json, Seed, settings
+from bot.commands.tune_group import tune
 
 app = typer.Typer(
     name="rejoinder",
@@ -25,7 +27,6 @@ app = typer.Typer(
 )
 evaluate = typer.Typer(help="Measure the tracker, the NLU or the policy.", no_args_is_help=True)
 log = typer.Typer(help="Look into recorded conversations.", no_args_is_help=True)
-tune = typer.Typer(help="Find better settings in simulation.", no_args_is_help=True)
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(log, name="log")
 app.add_typer(benchmark, name="benchmark")
@@ -39,9 +40,10 @@ def train(
     config: ConfigPath = None,
     assistant: AssistantPath = None,
     steps: Annotated[int | None, typer.Option(min=100, help="Steps of the policy's training.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu | cuda | mps | auto (default: config's).")] = None,
     seed: Seed = None,
     if_missing: Annotated[bool, typer.Option("--if-missing", help="Do nothing when there is a usable model.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a policy training that was cut off.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="For policy, memory: go on where it was cut off.")] = False,
     corpus: Annotated[
         str, typer.Option(help="For user: the format, woz2 | camrest | multiwoz | sgd | tcbot | log.")
     ] = "woz2",
@@ -62,26 +64,31 @@ def train(
 
     Examples: `rejoinder train` · `rejoinder train policy --steps 1000 --seed 3` · `rejoinder train -a my/assistant`
     · `rejoinder train user --corpus woz2 woz_train_en.json.xz --held-out woz_validate_en.json.xz`
-    · `rejoinder train memory --tasks 1-25 --data babi/en-10k`
+    · `rejoinder train memory --tasks 1-25 --data babi/en-10k` · `rejoinder train memory --data babi/en-10k --resume`
     """
     if what == "memory":
-        from bot.commands.train_memory import train_memory
-        from memory.dnc.training import MemoryTraining
+        from bot.commands.train_memory import memory_run, train_memory
 
-        training = MemoryTraining(steps=steps or MemoryTraining.steps, seed=seed or 0, support_weight=support)
-        train_memory(tasks, data, out or Path("models/memory"), training, generated, as_json=as_json)
+        run_of_memory = memory_run(tasks, data, generated, out, steps, seed, support)
+        from bot.tuned_settings import with_tuned
+        from policies.devices import choose_device
+
+        chosen = settings(config, assistant, device=device)
+        learner = with_tuned(run_of_memory.training, chosen.tuned.memory, "tuned.memory")
+        prepared = replace(run_of_memory, device=choose_device(chosen.training.device), training=learner)
+        train_memory(prepared, resume=resume, as_json=as_json)
         return
     if what == "user":
         from bot.commands.train_user import train_user
 
-        chosen = settings(config, assistant, seed=seed)
+        chosen = settings(config, assistant, seed=seed, device=device)
         train_user(chosen, corpus, files or [], held_out=held_out, model=model, out=out, as_json=as_json)
         return
     if files:
         raise typer.BadParameter(f"only `train user` reads files, not `train {what}`", param_hint=str(files[0]))
     from bot.commands.train import train as run
 
-    chosen = settings(config, assistant, seed=seed)
+    chosen = settings(config, assistant, seed=seed, device=device)
     run(what, chosen, steps=steps, if_missing=if_missing, resume=resume, as_json=as_json)
 
 
@@ -226,7 +233,7 @@ def evaluate_log(
 
 @evaluate.command("memory")
 def evaluate_memory(
-    files: Annotated[list[Path], typer.Argument(help="bAbI files, plain or .xz.")],
+    files: Annotated[list[Path], typer.Argument(help="bAbI files, plain or .xz, or folders of test files.")],
     model: Annotated[Path | None, typer.Option(help="Folder of the memory (default: the one that is shipped).")] = None,
     task: Annotated[int | None, typer.Option(min=1, max=20, help="Their task, when the names don't say it.")] = None,
     as_json: Json = False,
@@ -239,6 +246,61 @@ def evaluate_memory(
     from memory.dnc.reader import SHIPPED
 
     run(files, model or SHIPPED, task, as_json=as_json)
+
+
+@evaluate.command("ranking")
+def evaluate_ranking(
+    train: Annotated[list[Path], typer.Option(help="Judged queries to learn from; may be given several times.")],
+    test: Annotated[Path, typer.Option(help="Judged queries that only judge.")],
+    valid: Annotated[Path | None, typer.Option(help="Judged queries that choose the number of trees.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Rankers trained.")] = 5,
+    trees: Annotated[int | None, typer.Option(min=1, help="Most trees of a member (default: what suits).")] = None,
+    leaves: Annotated[int | None, typer.Option(min=2, help="Leaves of a tree (default: what suits).")] = None,
+    members: Annotated[int | None, typer.Option(min=1, help="Rankers averaged (default: what suits).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to keep the first seed's ranker in.")] = None,
+    config: ConfigPath = None,
+    as_json: Json = False,
+) -> None:
+    """Train rankers on LETOR files and compare them with LightGBM's example settings: NDCG, MAP, time of 50 candidates.
+
+    Example: `rejoinder evaluate ranking --train rank.train --valid rank.valid --test rank.test --seeds 5 --json`
+    """
+    from bot.commands.evaluate_ranking import RankingPlan
+    from bot.commands.evaluate_ranking import ranking as run
+
+    tuned = settings(config, None).tuned.ranker
+    run(RankingPlan(tuple(train), valid, test, seeds, trees, leaves, members, out, tuned), as_json=as_json)
+
+
+@evaluate.command("sentiment")
+def evaluate_sentiment(
+    file: Annotated[Path, typer.Argument(help="Lines of id, mean rating (-4 to 4) and text, with tabs; plain or .xz.")],
+    as_json: Json = False,
+) -> None:
+    """How well the sentiment of a message agrees with people's ratings.
+
+    Example: `rejoinder evaluate sentiment tweets_GroundTruth.txt --json`
+    """
+    from bot.commands.evaluate_sentiment import evaluate_sentiment as run
+
+    run(file, as_json=as_json)
+
+
+@evaluate.command("selection")
+def evaluate_selection(
+    path: Annotated[Path, typer.Argument(help="The log: for open_bandit the folder with random/ and bts/.")],
+    log: Annotated[str, typer.Option(help="Format of the log: open_bandit")] = "open_bandit",
+    clip: Annotated[float | None, typer.Option(min=0.01, help="Largest importance weight (default: any).")] = None,
+    resamples: Annotated[int, typer.Option(min=100, help="Resamples of the bootstrap intervals.")] = 1000,
+    as_json: Json = False,
+) -> None:
+    """What another policy would have earned, estimated from a log: replay, IPS, SNIPS, doubly robust, with intervals.
+
+    Example: `rejoinder evaluate selection --log open_bandit data/open_bandit --json`
+    """
+    from bot.commands.evaluate_selection import selection as run
+
+    run(log, path, clip, resamples, as_json=as_json)
 
 
 @log.command("search")
@@ -313,6 +375,38 @@ def tune_thresholds(
     loaded = settings(config, assistant, seed=seed)
     search = search_of(error_rates, trials, dialogues, margin, acquisition, loaded.seed)
     run(loaded, search, check_dialogues, check_seeds, trials_file, as_json=as_json)
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Option(help="New or empty folder of the bundle.")],
+    models: Annotated[Path | None, typer.Option(help="Folder of trained models (default: config's).")] = None,
+    memory: Annotated[
+        Path | None, typer.Option(help="Folder of the memory (default: config's or the shipped).")
+    ] = None,
+    precision: Annotated[
+        str, typer.Option(help="fp32 | fp16: weights of policy and memory in half the space.")
+    ] = "fp32",
+    encoder_licence: Annotated[
+        str | None, typer.Option(help="Terms on which an encoder of your own may be handed on.")
+    ] = None,
+    measure: Annotated[bool, typer.Option("--measure", help="Time every network, here and under WebAssembly.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier bundle.")] = False,
+    config: ConfigPath = None,
+    assistant: AssistantPath = None,
+    as_json: Json = False,
+) -> None:
+    """Write encoder, policy and memory as ONNX with one manifest: for other programs, small devices and browsers.
+
+    Examples: `rejoinder export --out bundle` · `rejoinder export --out bundle --precision fp16 --measure --force`
+    """
+    from bot.commands.export import export as run
+    from bot.export.build import ExportSettings
+
+    chosen = settings(config, assistant)
+    if models is not None:
+        chosen = chosen.model_copy(update={"models": models})
+    run(chosen, out, ExportSettings(precision, memory, encoder_licence, force), measured=measure, as_json=as_json)
 
 
 @app.command()

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 
 from bot.assistant import Assistant, load_assistant
+from bot.channels.push import PushChannel
+from bot.channels.slack_settings import SlackSettings
 from bot.config import Config, ConfigError
 from bot.conversations import Conversations
 from bot.engine import Engine, Understand
@@ -15,7 +17,7 @@ from bot.learning.watch import PolicyWatcher
 from bot.limits import ServerSettings
 from bot.nlu.pipeline import NLU
 from bot.nlu.pool import NLUPool
-from bot.recall import Recall
+from bot.recall import RESPONSES, Recall
 from bot.remembering import StatementMemory
 from bot.shortcuts import parse_shortcut
 from bot.story_statements import StoryStatements
@@ -64,13 +66,14 @@ def build(
     """Load everything that ``config`` names; raises the errors listed in ``bot.errors``.
 
     With a ``memory`` (default: the model that ``memory.model`` names, if any) the bot keeps what users state, and
-    answers questions about it (``bot.recall``).
+    answers questions about it (``bot.recall``). An assistant whose domain has no ``utter_memory_*`` response does not
+    take the model: it would have no words for it.
     """
     assistant = assistant or load_assistant(config.assistant)
     chosen = policy or build_policy(config.policy.name, config, assistant)
     readers = [NLU.load(config.model_dir, assistant) for _ in range(config.nlu.threads)]
     pool = NLUPool(readers)
-    if memory is None and config.memory.model is not None:
+    if memory is None and config.memory.model is not None and any(name in assistant.responses for name in RESPONSES):
         memory = StoryStatements(StoryMemory.load(config.memory.model))
     engine = Engine(
         assistant,
@@ -79,12 +82,12 @@ def build(
         SocialPolicy(assistant.ontology, thresholds(config)),
         config.seed,
         ActionSpace(assistant.ontology, mask_thresholds(chosen)),
-        Recall(assistant, memory) if memory else None,
+        Recall(assistant, memory) if memory is not None or assistant.task.preferences else None,
     )
     if store is None:
         config.data.mkdir(parents=True, exist_ok=True)
         store = SqliteStore(config.database)
-    return Bot(config, assistant, readers[0], pool, engine, Conversations(engine, store))
+    return Bot(config, assistant, readers[0], pool, engine, Conversations(engine, store, forget=engine.forget))
 
 
 def build_policy(name: str, config: Config, assistant: Assistant) -> Policy:
@@ -115,6 +118,15 @@ def build_policy(name: str, config: Config, assistant: Assistant) -> Policy:
 def mask_thresholds(policy: Policy) -> MaskThresholds:
     """The thresholds of the masks that a policy decides under: a tuned rule policy's own, else the defaults."""
     return policy.space.thresholds if isinstance(policy, RulePolicy) else MaskThresholds()
+
+
+def slack_channel(bot: Bot, settings: SlackSettings | None) -> list[PushChannel]:
+    """Slack's channel, or none where it is off; only here are Slack's packages imported."""
+    if settings is None:
+        return []
+    from bot.channels.slack import SlackChannel
+
+    return [SlackChannel(bot.conversations, settings)]
 
 
 def policy_watcher(bot: Bot) -> PolicyWatcher | None:

@@ -1,6 +1,7 @@
 """The one configuration: typed, frozen, every key known.
 
-Secrets are not here: the inspector's token comes from the environment variable ``REJOINDER_INSPECT_TOKEN``.
+Secrets are not here: the inspector's token comes from the environment variable ``REJOINDER_INSPECT_TOKEN``, Slack's
+from the variables that ``channels.slack`` names.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
+
+_PACKAGES = Path(__file__).parents[1]
+"""Where the rooms are installed, side by side."""
 
 
 class ConfigError(ValueError):
@@ -39,14 +43,23 @@ class PolicyConfig(_Section):
 
 
 class TrainingConfig(_Section):
-    """How the policy is trained."""
+    """How the policy is trained; ``device`` is that of the simulated user's and the memory's training too."""
 
+    device: Literal["auto", "cpu", "cuda", "mps"] = "cpu"
     steps: int = Field(default=3600, ge=100)
     num_envs: int = Field(default=128, ge=1, le=16384)
     max_turns: int = Field(default=20, ge=4, le=200)
     error_rates: tuple[Annotated[float, Field(ge=0, le=0.9)], ...] = (0.0, 0.15, 0.3)
     users: Path | None = None
     user_model: Literal["agenda", "learned"] = "agenda"
+
+
+class TunedConfig(_Section):
+    """Settings that ``rejoinder tune`` found, by name, in place of a learner's own defaults."""
+
+    policy: dict[str, int | float | str] = {}
+    memory: dict[str, int | float | str] = {}
+    ranker: dict[str, int | float | str] = {}
 
 
 class RewardConfig(_Section):
@@ -84,9 +97,12 @@ class ConversationConfig(_Section):
 
 
 class MemoryConfig(_Section):
-    """What remembers users' statements: a story model's folder, or None for no memory."""
+    """What remembers users' statements: a story model's folder, or None for no memory.
 
-    model: Path | None = None
+    A relative folder that isn't beside config.yml is looked for where the package is installed.
+    """
+
+    model: Path | None = Path("memory/dnc/trained")
 
 
 class ServerConfig(_Section):
@@ -101,6 +117,25 @@ class ServerConfig(_Section):
     max_in_flight: int = Field(default=256, ge=1)
 
 
+class SlackConfig(_Section):
+    """Slack, off by default. Secrets are never here: the ``_variable`` settings name environment variables."""
+
+    mode: Literal["off", "events", "socket"] = "off"
+    bot_token_variable: str = "SLACK_BOT_TOKEN"
+    signing_secret_variable: str = "SLACK_SIGNING_SECRET"
+    app_token_variable: str = "SLACK_APP_TOKEN"
+    api_url: str = Field(default="https://slack.com/api/", pattern="^https?://")
+    posts_per_second: float = Field(default=1.0, ge=0)
+    max_waiting: int = Field(default=10_000, ge=1)
+    thumbs: bool = True
+
+
+class ChannelsConfig(_Section):
+    """Where people reach the bot besides HTTP and the widget."""
+
+    slack: SlackConfig = SlackConfig()
+
+
 class Config(_Section):
     """All settings; relative paths are relative to the folder of config.yml (``root``)."""
 
@@ -111,10 +146,12 @@ class Config(_Section):
     nlu: NLUConfig = NLUConfig()
     policy: PolicyConfig = PolicyConfig()
     training: TrainingConfig = TrainingConfig()
+    tuned: TunedConfig = TunedConfig()
     learning: LearningConfig = LearningConfig()
     conversation: ConversationConfig = ConversationConfig()
     memory: MemoryConfig = MemoryConfig()
     server: ServerConfig = ServerConfig()
+    channels: ChannelsConfig = ChannelsConfig()
 
     @property
     def model_dir(self) -> Path:
@@ -165,7 +202,9 @@ def _rooted(config: Config, root: Path) -> Config:
     if config.training.users is not None:
         changes["training"] = config.training.model_copy(update={"users": root / config.training.users})
     if config.memory.model is not None:
-        changes["memory"] = config.memory.model_copy(update={"model": root / config.memory.model})
+        beside, shipped = root / config.memory.model, _PACKAGES / config.memory.model
+        model = beside if beside.exists() or not shipped.exists() else shipped
+        changes["memory"] = config.memory.model_copy(update={"model": model})
     return config.model_copy(update=changes)
 
 

@@ -7,6 +7,14 @@ ValueError
 ├── ModelError           a trained model is missing, damaged or of another assistant
 ├── MemoryModelError     a trained memory is missing, damaged or of another version
 ├── BabiFormatError      a file of stories does not parse
+├── OfflineEvaluationError  a log, or a policy, that can't be evaluated offline
+├── LetorError           a file of ranking data does not parse
+├── RankerError          a trained ranker is missing or damaged
+├── DeviceError          training.device names a device that is not there
+├── SlackSettingsError   Slack is turned on, but a secret or its package is missing
+├── BundleError          an exported bundle can't be made or is damaged
+├── LibsvmError          a file isn't in LIBSVM's format
+├── ProblemError         data, loss and penalties make no problem that can be solved
 └── CorpusError          a corpus file does not parse
 CommandError             anything else a command can't do
 """
@@ -40,8 +48,20 @@ def explain(error: Exception) -> str | None:
         "NLUError",
         "WidgetError",
         "SettingsError",
+        "SlackSettingsError",
         "SecretError",
         "BabiFormatError",
+        "OfflineEvaluationError",
+        "OpenBanditError",
+        "SurvivalDataError",
+        "LetorError",
+        "RankerError",
+        "BundleError",
+        "DeviceError",
+        "NpmPackageError",
+        "LibsvmError",
+        "ProblemError",
+        "WorkerError",
     )
     if type(error).__name__ in known:
         return str(error)

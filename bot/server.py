@@ -29,6 +29,7 @@ from bot.auth import ConversationTokens, load_secret
 from bot.channels.access import Access
 from bot.channels.inspector import Inspector
 from bot.channels.pages import Pages, SecurityHeaders
+from bot.channels.push import PushChannel
 from bot.channels.rest import RestChannel
 from bot.channels.status import Parse, Status
 from bot.channels.turns import Turns
@@ -57,6 +58,7 @@ def create_app(
     model: str | Callable[[], str] = "",
     version: str = "",
     actions: Sequence[str] = (),
+    channels: Sequence[PushChannel] = (),
 ) -> Starlette:
     """The application.
 
@@ -69,6 +71,7 @@ def create_app(
         model: name of what is being served, by default the title; a function where it may change.
         version: of this program, by default the installed one's.
         actions: names of the entries of ``Decision.values``, for the inspector.
+        channels: started and stopped with the application.
 
     Raises:
         SecretError: the secret file can't be used.
@@ -80,11 +83,12 @@ def create_app(
         *_operations(Status(conversations, access, parse, title, named, version)),
         *_inspector(Inspector(conversations, access, actions)),
         *_pages(Pages()),
+        *(route for channel in channels for route in channel.routes),
     ]
     cors = Middleware(
         CORSMiddleware,
         allow_origins=settings.allowed_origins,
-        allow_methods=["GET", "POST"],
+        allow_methods=["GET", "POST", "DELETE"],
         allow_headers=["Authorization", "Content-Type"],
     )
     app = Starlette(
@@ -101,7 +105,7 @@ def create_app(
             StoreUnavailable: _store_failed,
             Exception: _broken,
         },
-        lifespan=_closing(conversations),
+        lifespan=_running(conversations, channels),
     )
     app.router.redirect_slashes = False  # an address is right or wrong: clients do not follow redirects of a POST
     return app
@@ -113,6 +117,7 @@ def _channels(rest: RestChannel, widget: WidgetChannel) -> list[BaseRoute]:
         _route("GET", "/webhooks/rest/", rest.health),
         _route("POST", "/conversations", widget.create),
         _route("GET", "/conversations/{conversation}/messages", widget.history),
+        _route("DELETE", "/conversations/{conversation}", widget.delete),
         _route("POST", "/feedback", widget.feedback),
         WebSocketRoute("/ws", widget.socket),
     ]
@@ -165,10 +170,16 @@ def _route(method: str, path: str, endpoint: Endpoint) -> Route:
     return Route(path, endpoint, methods=[method])
 
 
-def _closing(conversations: Conversations) -> Callable[[Starlette], contextlib.AbstractAsyncContextManager[None]]:
+def _running(
+    conversations: Conversations, channels: Sequence[PushChannel]
+) -> Callable[[Starlette], contextlib.AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        for channel in channels:
+            await channel.start()
         yield
+        for channel in channels:
+            await channel.stop()
         conversations.close()
 
     return lifespan

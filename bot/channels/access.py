@@ -1,6 +1,7 @@
 """Who may reach what over HTTP and WebSocket.
 
     conversation of the widget (server-issued id)   its token, or the developer
+    conversation of Slack, over HTTP                the developer
     any other conversation id, writing              free, as in Rasa
     any other conversation id, reading              the developer
     inspector, tracker                              the developer
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 
 from bot.auth import WIDGET_PREFIX, ConversationTokens, bearer, origin_allowed, same
+from bot.channels.slack_events import CONVERSATION_PREFIX
 from bot.limits import ServerSettings, is_loopback
 from bot.wire import Refusal
 
@@ -45,7 +47,7 @@ class Access:
         Raises:
             Refusal: 401.
         """
-        if conversation_id.startswith(WIDGET_PREFIX):
+        if conversation_id.startswith((WIDGET_PREFIX, CONVERSATION_PREFIX)):
             self.read(connection, conversation_id)
 
     def read(self, connection: HTTPConnection, conversation_id: str) -> None:

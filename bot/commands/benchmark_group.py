@@ -172,6 +172,155 @@ def benchmark_memory(
     run(MemoryPlan(task, chosen[0], chosen[1], seeds, steps, longest, out), as_json=as_json)
 
 
+@benchmark.command("babi")
+def benchmark_babi(
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings, with seeds 0, 1, ...")] = 5,
+    data: Annotated[Path | None, typer.Option(help="Folder of bAbI training files (default: generated).")] = None,
+    test: Annotated[list[Path] | None, typer.Option(help="Test files, or folders of them.")] = None,
+    tasks: Annotated[str, typer.Option(help="all (1-20), or numbers such as 1,2,15-25.")] = "all",
+    generated: Annotated[int, typer.Option(min=0, help="Generated stories a task beside the files.")] = 0,
+    steps: Annotated[int | None, typer.Option(min=100, help="Updates of a training.")] = None,
+    support: Annotated[float, typer.Option(min=0, help="Weight of the supporting statements; 0: answers alone.")] = 0.5,
+    out: Annotated[Path, typer.Option(help="Folder of memories, table and curves; a second call goes on.")] = Path(
+        "runs/benchmark_babi"
+    ),
+    as_json: Json = False,
+) -> None:
+    """Train the story memory with several seeds: mean, best and 95 % interval of its error, failed tasks; resumable.
+
+    It is judged as it is served, also with every name replaced by a word that it never saw.
+
+    Examples: `rejoinder benchmark babi --seeds 5 --data babi/en-10k`
+    · `rejoinder benchmark babi --data babi/en-10k --test babi/en-10k --support 0 --out runs/answers_alone --json`
+    """
+    from bot.commands.benchmark_babi import BabiPlan
+    from bot.commands.benchmark_babi import babi as run
+    from bot.commands.train_memory import memory_run
+
+    run(BabiPlan(memory_run(tasks, data, generated, out, steps, 0, support), seeds, tuple(test or ())), as_json=as_json)
+
+
+@benchmark.command("blending")
+def benchmark_blending(
+    seeds: Annotated[int, typer.Option(min=1, help="Simulated worlds.")] = 20,
+    first_seed: Annotated[int, typer.Option(min=0, help="The first world; settings were chosen on 100 and up.")] = 0,
+    methods: Annotated[str, typer.Option(help="Only these, divided by ; (default: all).")] = "",
+    out: Annotated[Path, typer.Option(help="Finished runs; a second call goes on from there.")] = Path(
+        "runs/benchmark_blending.jsonl"
+    ),
+    as_json: Json = False,
+) -> None:
+    """Regret of ways to blend pools against the best possible slates, before and after tastes change; resumable.
+
+    Examples: `rejoinder benchmark blending --seeds 20`
+    · `rejoinder benchmark blending --seeds 5 --methods win-share --json`
+    """
+    from bot.commands.benchmark_blending import blending as run
+    from policies.ranking.pools_methods import METHODS
+
+    chosen = tuple(name.strip() for name in methods.split(";") if name.strip())
+    run(seeds, first_seed, chosen or METHODS, out, as_json=as_json)
+
+
+@benchmark.command("feature-selection")
+def benchmark_feature_selection(
+    seeds: Annotated[int, typer.Option(min=1, help="Made-up data sets.")] = 4,
+    queries: Annotated[int, typer.Option(min=30, help="Queries that features are selected on.")] = 1500,
+    out: Annotated[Path, typer.Option(help="Finished runs; a second call goes on from there.")] = Path(
+        "runs/benchmark_feature_selection.jsonl"
+    ),
+    as_json: Json = False,
+) -> None:
+    """Of 150 features 20 matter: how many of them does the selection keep, how much of the rest, at which NDCG?
+
+    Example: `rejoinder benchmark feature-selection --seeds 4 --json`
+    """
+    from bot.commands.benchmark_feature_selection import FeatureSelectionPlan
+    from bot.commands.benchmark_feature_selection import feature_selection as run
+
+    run(FeatureSelectionPlan(seeds, queries, out), as_json=as_json)
+
+
+@benchmark.command("survival")
+def benchmark_survival(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of lifelines' data sets (default: simulated users).")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Ways to divide into five parts.")] = 5,
+    as_json: Json = False,
+) -> None:
+    """When does a user come back? An LSTM of hazards against Cox's model: concordance and calibration, held out.
+
+    Examples: `rejoinder benchmark survival`
+    · `rejoinder benchmark survival --data survival_lifelines --seeds 10 --json`
+    """
+    from bot.commands.benchmark_survival import survival as run
+
+    run(data, seeds, as_json=as_json)
+
+
+@benchmark.command("tuners")
+def benchmark_tuners(
+    seeds: Annotated[int, typer.Option(min=3, help="Searches per problem and method.")] = 20,
+    trials: Annotated[int, typer.Option(min=8, help="Settings tried in a search.")] = 30,
+    processes: Annotated[int, typer.Option(min=1, help="Searches at once.")] = 1,
+    out: Annotated[Path, typer.Option(help="Finished searches; a second call goes on from there.")] = Path(
+        "runs/benchmark_tuners.jsonl"
+    ),
+    quick: Annotated[bool, typer.Option("--quick", help="Six problems, five seeds.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Bayesian optimisation against random and grid search on functions with known minima and real models; resumable.
+
+    Examples: `rejoinder benchmark tuners --seeds 20` · `rejoinder benchmark tuners --quick --json`
+    """
+    from bot.commands.benchmark_tuners import TunersPlan
+    from bot.commands.benchmark_tuners import tuners as run
+
+    run(TunersPlan(seeds, trials, processes, out, quick), as_json=as_json)
+
+
+@benchmark.command("distributed")
+def benchmark_distributed(
+    data: Annotated[Path | None, typer.Option(help="Examples in LIBSVM's format, .xz too (default: made up).")] = None,
+    loss: Annotated[str, typer.Option(help="hinge | smoothed-hinge | logistic | squared")] = "hinge",
+    l1: Annotated[float, typer.Option(min=0, help="Weight of the sum of absolute weights.")] = 0.0,
+    l2: Annotated[float, typer.Option(min=0, help="Weight of half the sum of squared weights.")] = 1e-3,
+    workers: Annotated[int, typer.Option(min=1, help="Workers K that the data are divided among.")] = 4,
+    quick: Annotated[bool, typer.Option("--quick", help="Small data, few rounds, one size of batch.")] = False,
+    ray: Annotated[str | None, typer.Option(help="Real workers: local, or the address of a Ray cluster.")] = None,
+    out: Annotated[Path, typer.Option(help="Table (.md) and curves (.png) are written beside it.")] = Path(
+        "runs/benchmark_distributed.jsonl"
+    ),
+    as_json: Json = False,
+) -> None:
+    """Rounds of communication to a relative duality gap of 0.001: CoCoA against mini-batch methods that are tuned.
+
+    Examples: `rejoinder benchmark distributed --quick`
+    · `rejoinder benchmark distributed --data a9a.xz --loss squared --l1 0.001 --l2 0 --workers 16 --json`
+    """
+    from bot.commands.benchmark_distributed import DistributedPlan
+    from bot.commands.benchmark_distributed import distributed as run
+
+    run(DistributedPlan(data, loss, l1, l2, workers, quick, ray, out), as_json=as_json)
+
+
+@benchmark.command("classic")
+def benchmark_classic(
+    data: Annotated[Path | None, typer.Option(help="Folder of LibSVM files (.xz) besides the bundled data.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Ways to divide the data.")] = 5,
+    quick: Annotated[bool, typer.Option("--quick", help="At most 400 rows a set and two divisions.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Linear, logistic, SVM, tree, boosted trees, multi-label and ALS on the same public data, in one table.
+
+    Examples: `rejoinder benchmark classic --quick --json` · `rejoinder benchmark classic --data libsvm_small`
+    """
+    from bot.commands.benchmark_classic import classic as run
+
+    run(data, seeds, quick=quick, as_json=as_json)
+
+
 def number_ranges(text: str, option: str) -> tuple[int, ...]:
     """The numbers of ``1,3-5``; typer.BadParameter for anything else."""
     numbers: list[int] = []

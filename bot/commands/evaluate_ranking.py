@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from bot.errors import CommandError
 from bot.report import console, print_json, print_table
+from bot.tuned_settings import with_tuned
 from policies.ranking.letor import RankingData, aligned, concatenated, read_letor
 from policies.ranking.metrics import average_precision, ndcg, paired_bootstrap, reciprocal_rank
 from policies.ranking.served_ranker import ServedRanker
@@ -39,6 +40,8 @@ class RankingPlan:
     leaves: int | None
     members: int | None
     out: Path | None
+    tuned: Mapping[str, Any] = field(default_factory=dict)
+    """`tuned.ranker` of config.yml."""
 
 
 def ranking(plan: RankingPlan, *, as_json: bool) -> None:
@@ -55,7 +58,8 @@ def ranking(plan: RankingPlan, *, as_json: bool) -> None:
     train, test = concatenated(parts[: len(plan.train)]), parts[-1]
     valid = parts[-2] if plan.valid else None
     asked = {name: value for name in ("trees", "leaves", "members") if (value := getattr(plan, name)) is not None}
-    settings = replace(RankerSettings.for_rows(len(train.labels)), **asked)
+    settings = with_tuned(RankerSettings.for_rows(len(train.labels)), plan.tuned, "tuned.ranker")
+    settings = replace(settings, **asked)
     with tempfile.TemporaryDirectory() as scratch, _TreeBar(as_json) as begin:
         ours, trees, served = _ours(plan, settings, train, valid, test, Path(scratch), begin)
         stock = _stock(plan, STOCK, train, test, begin)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from bot.app import build, policy_watcher, server_settings
+from bot.app import build, policy_watcher, server_settings, slack_channel
+from bot.channels.slack_settings import slack_settings
 from bot.config import Config
 from bot.server import create_app
 from bot.server import serve as run
@@ -17,6 +18,7 @@ encoder; with Python's 5 ms it would wait that long for the event loop each time
 def serve(config: Config) -> None:
     """Serve until SIGTERM or Ctrl-C; everything acknowledged is on disk when this returns."""
     sys.setswitchinterval(SWITCH_SECONDS)
+    slack = slack_settings(config)  # before the models are loaded: a missing token is said at once
     bot = build(config)
     watcher = policy_watcher(bot)
     try:
@@ -30,6 +32,7 @@ def serve(config: Config) -> None:
             title=bot.assistant.name.capitalize(),
             model=lambda: f"{bot.assistant.name} {bot.engine.policy.name} {bot.engine.policy.version}",
             actions=bot.engine.space.names,
+            channels=slack_channel(bot, slack),
         )
         run(app, settings)
     finally:

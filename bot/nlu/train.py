@@ -349,7 +349,7 @@ def _fit_head(
     targets: NDArray[np.int64],
     temperature: float = 1.0,
 ) -> SoftmaxHead:
-    from scipy import sparse  # type: ignore[import-untyped]
+    from scipy import sparse
     from sklearn.linear_model import LogisticRegression
 
     rows = np.concatenate([np.full(len(h), i) for i, h in enumerate(hashed)])

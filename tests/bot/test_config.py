@@ -18,10 +18,9 @@ def write(tmp_path: Path, text: str) -> Path:
 def test_shipped_config_states_every_default() -> None:
     shipped = load_config(ROOT / "config.yml")
     defaults = Config()
-    assert (
-        shipped.model_copy(update={key: getattr(defaults, key) for key in ("assistant", "models", "data")}).model_dump()
-        == defaults.model_dump()
-    )
+    located = {key: getattr(defaults, key) for key in ("assistant", "models", "data", "memory")}
+    assert shipped.model_copy(update=located).model_dump() == defaults.model_dump()
+    assert shipped.memory.model == ROOT / str(defaults.memory.model)
 
 
 def test_every_setting_is_in_the_shipped_file() -> None:
@@ -68,6 +67,17 @@ def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     config = load_config(write(tmp_path, "assistant: assistants/x"))
     assert config.assistant == tmp_path / "assistants/x"
     assert config.model_dir == tmp_path / "models" / "x"
+
+
+def test_the_memory_that_comes_with_the_package_is_found_from_anywhere(tmp_path: Path) -> None:
+    assert load_config(write(tmp_path, "seed: 1")).memory.model == ROOT / "memory/dnc/trained"
+    (tmp_path / "memory/dnc/trained").mkdir(parents=True)
+    assert load_config(write(tmp_path, "seed: 1")).memory.model == tmp_path / "memory/dnc/trained", "one's own first"
+
+
+def test_a_memory_that_is_nowhere_is_named_beside_the_file(tmp_path: Path) -> None:
+    assert load_config(write(tmp_path, "memory: {model: mine}")).memory.model == tmp_path / "mine"
+    assert load_config(write(tmp_path, "memory: {model: null}")).memory.model is None
 
 
 def test_config_is_frozen() -> None:

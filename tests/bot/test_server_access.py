@@ -48,6 +48,22 @@ def new(http: httpx.Client) -> tuple[str, str]:
     return body["conversation"], body["token"]
 
 
+def test_a_conversation_is_deleted_by_its_own_token_or_the_developer_only(http: httpx.Client) -> None:
+    conversation, token = new(http)
+    message = {"sender": conversation, "message": "hello"}
+    own = {"Authorization": f"Bearer {token}"}
+    http.post("/webhooks/rest/webhook", json=message, headers=own)
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Bearer {new(http)[1]}"}):
+        assert http.delete(f"/conversations/{conversation}", headers=headers).status_code == 401
+    assert len(http.get(f"/conversations/{conversation}/messages", headers=own).json()["messages"]) == 1
+    assert http.delete(f"/conversations/{conversation}", headers=own).json() == {"status": "ok"}
+    assert http.get(f"/conversations/{conversation}/messages", headers=own).json()["messages"] == []
+    assert http.delete(f"/conversations/{conversation}", headers=own).status_code == 404
+    http.post("/webhooks/rest/webhook", json={"sender": "anna", "message": "hello"})
+    assert http.delete("/conversations/anna").status_code == 401
+    assert http.delete("/conversations/anna", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+
+
 def open_socket(server: ServerProcess, conversation: str, token: str, **more: Any) -> ClientConnection:
     url = f"ws://127.0.0.1:{server.port}/ws?conversation={conversation}"
     return connect(url, subprotocols=["rejoinder", token], **more)  # type: ignore[list-item]

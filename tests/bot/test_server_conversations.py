@@ -76,6 +76,27 @@ def test_feedback_counts_as_an_event_and_the_conversation_goes_on(store: SqliteS
     assert [turn.feedback for turn in conversations.history("a")] == [1, 0]
 
 
+def test_a_deleted_conversation_is_gone_everywhere(store: SqliteStore) -> None:
+    told: list[Conversation] = []
+    conversations = Conversations(EngineForTests(), store, forget=told.append)
+
+    async def steps() -> None:
+        await say(conversations, "a", "a pineapple", "m1")
+        await say(conversations, "b", "another pineapple", "m1")
+        await conversations.delete("a")
+        with pytest.raises(UnknownConversation):
+            await conversations.delete("a")
+        assert await say(conversations, "a", "anew", "m1") == "turn 1: anew", "its message ids are free again"
+
+    run(steps)
+    assert [state.id for state in told] == ["a"]
+    assert {hit.conversation_id for hit in store.search("pineapple")} == {"b"}
+    assert {summary.id: summary.turns for summary in store.conversations()} == {"a": 1, "b": 1}
+    store.close()
+    files = store.path.parent.glob(f"{store.path.name}*")
+    assert not any(b"a pineapple" in file.read_bytes() for file in files), "overwritten in the file too"
+
+
 def test_another_process_on_the_same_file_is_noticed_and_followed(store: SqliteStore) -> None:
     here, there = Conversations(EngineForTests(), store), Conversations(EngineForTests(), SqliteStore(store.path))
 
