@@ -64,7 +64,7 @@ def train(
 
     Examples: `rejoinder train` · `rejoinder train policy --steps 1000 --seed 3` · `rejoinder train -a my/assistant`
     · `rejoinder train user --corpus woz2 woz_train_en.json.xz --held-out woz_validate_en.json.xz`
-    · `rejoinder train memory --tasks 1-25 --data babi/en-10k` · `rejoinder train memory --data babi/en-10k --resume`
+    · `rejoinder train memory --tasks 1-27 --data babi/en-10k` · `rejoinder train memory --data babi/en-10k --resume`
     """
     if what == "memory":
         from bot.commands.train_memory import memory_run, train_memory

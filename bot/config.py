@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 _PACKAGES = Path(__file__).parents[1]
 """Where the rooms are installed, side by side."""
@@ -179,6 +179,8 @@ def load_config(path: Path | None = None) -> Config:
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise ConfigError(f"{file}:{line}: {error.problem}; correct the YAML there") from None
+    except YAMLError as error:  # a character that YAML doesn't allow
+        raise ConfigError(f"{file}: {str(error).splitlines()[0]}; correct the YAML there") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{file}: not UTF-8 text; save it as UTF-8") from None
     if not isinstance(raw, dict):

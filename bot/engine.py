@@ -81,7 +81,7 @@ class Engine:
         clock.lap("nlu")
         heard = UserUttered(message.timestamp, message.text, message.message_id or "", message.channel, nlu)
         noted, answers = (recalled.events, recalled.replies) if recalled else ((), ())
-        turn = Turn.begin(state).then(self.ontology, heard, *noted)
+        before, turn = state, Turn.begin(state).then(self.ontology, heard, *noted)
         state = turn.state
         clock.lap("track")
         social = self.social.decide(state, nlu)
@@ -91,7 +91,11 @@ class Engine:
         replies = self._say(social, system, state, nlu, effects, rng)
         clock.lap("nlg")
         decided = Decided(message.timestamp, decision, system, clock.laps)
-        return turn.then(self.ontology, decided, *effects, BotUttered(message.timestamp, (*answers, *replies)))
+        said = BotUttered(message.timestamp, (*answers, *replies))
+        if decision.action == "restart":  # forgets what was told before; what the same message told was "noted"
+            self.forget(state)
+            return Turn.begin(before).then(self.ontology, heard, decided, *noted, *effects, said)
+        return turn.then(self.ontology, decided, *effects, said)
 
     def forget(self, state: Conversation) -> None:
         """Keep nothing that was derived from a conversation that is no more."""

@@ -48,6 +48,10 @@ def read_preferences(content: YamlMap) -> tuple[Preference, ...]:
         taken_back = entry.take("taken_back", "list").texts("sentences") if "taken_back" in entry else ()
         if not said:
             raise entry.error("said", f"nothing states the preference {name!r}", "List at least one sentence")
+        for key, sentences in (("said", said), ("taken_back", taken_back)):
+            for sentence in sentences:
+                if not _words(sentence):
+                    raise entry.error(key, f"{sentence!r} has no word that tells anything", "Write a whole sentence")
         found.append(Preference(name, **texts, said=said, taken_back=taken_back))
     return tuple(found)
 

@@ -104,7 +104,7 @@ class Recall:
         before = () if heard.forget else tuple(text for text in state.remembered if text not in heard.forgotten)
         remembered = (*before, *heard.statements)[-REMEMBERED_STATEMENTS:]
         if self.memory is not None and (heard.forget or heard.forgotten):
-            self.memory.forget(state.remembered)
+            self.memory.forget(state.remembered or heard.forgotten)
         if self.memory is not None and heard.statements:
             self.memory.knows(remembered, heard.statements[-1])  # they are read now, so that an answer is quick
         memory = self.memory

@@ -124,6 +124,7 @@ class _Sorting:
     ) -> None:
         self.by, self.listener, self.memory, self.known = by, listener, memory, known
         self.remembered = list(known.statements)
+        self.held = known.preferences
         self.fresh = 0  # how many of them this message stated
         self.forget = False
         self.doubtful: list[str] = []
@@ -162,9 +163,9 @@ class _Sorting:
         if asked:
             self.found["asked"].extend(asked)
             return
-        preferences = self.listener.hear(sentence, self.known.preferences)
-        self.found["stated"].extend(preferences.stated)
-        self.found["withdrawn"].extend(preferences.withdrawn)
+        preferences = self.listener.hear(sentence, self.held)
+        self._prefers(preferences.stated, holds=True)
+        self._prefers(preferences.withdrawn, holds=False)
         if preferences.stated and not has_cue(sentence):
             self._doubt(sentence)
         if not preferences.rest:
@@ -174,7 +175,7 @@ class _Sorting:
 
     def _forgets(self, sentence: str) -> bool:
         wanted = forgetting(plain(sentence))
-        something = bool(self.remembered or self.known.preferences)
+        something = bool(self.remembered or self.held)
         if something and forgets_what_was_said(plain(sentence)):
             self._clear()
             self._rest(sentence)  # "start again" to the task
@@ -192,8 +193,8 @@ class _Sorting:
     def _forgets_about(self, topic: str, *, certain: bool) -> bool:
         topic = topic if content_words(topic) else "that"
         found = mentioning(self.remembered, topic)
-        withdrawn = [name for name in self.known.preferences if name in content_words(topic)]
-        self.found["withdrawn"].extend(withdrawn)
+        withdrawn = [name for name in self.held if name in content_words(topic)]
+        self._prefers(withdrawn, holds=False)
         if found:
             self._drop(with_references(self.remembered, found))
         elif not withdrawn and (not certain or self.by.of_subject(topic)):
@@ -274,6 +275,14 @@ class _Sorting:
             case _:
                 self._rest(sentence)
 
+    def _prefers(self, names: Iterable[str], *, holds: bool) -> None:
+        """The last word of a message counts: "I'm vegan. No, I'm not vegan"."""
+        now, before = ("stated", "withdrawn") if holds else ("withdrawn", "stated")
+        for name in names:
+            self.found[now].append(name)
+            self.found[before] = [other for other in self.found[before] if other != name]
+            self.held = (*(other for other in self.held if other != name), *([name] if holds else []))
+
     def _rest(self, sentence: str) -> None:
         self.found["rest"].append(sentence)
         self._share(sentence)
@@ -296,6 +305,6 @@ class _Sorting:
         return True
 
     def _clear(self) -> None:
-        self.forget, self.remembered, self.fresh = True, [], 0
+        self.forget, self.remembered, self.held, self.fresh = True, [], (), 0
         for name in ("statements", "forgotten", "stated", "withdrawn"):
             self.found[name] = []

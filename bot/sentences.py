@@ -30,7 +30,7 @@ Kind = Literal["statement", "question", "forget", "task"]
 
 _KEEP = re.compile(
     POLITE + r"(?:r[em]{2,6}b[er]{1,3}|note|keep in mind|bear in mind|don't forget|do not forget)"
-    r"\s*(?:this|that|:)?[:,]?\s+(?P<what>(?!(?:this|that|it|these|all that|all this)\W*$).*\w.*)$",
+    r"\s*(?:this|that|:)?[:,]?\s+(?P<what>(?=\S)(?!(?:this|that|it|these|all that|all this)\W*$).*\w.*)$",
     re.IGNORECASE,
 )  # fmt: skip
 _ASK = re.compile(

@@ -175,12 +175,13 @@ def _running(
 ) -> Callable[[Starlette], contextlib.AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        for channel in channels:
-            await channel.start()
-        yield
-        for channel in channels:
-            await channel.stop()
-        conversations.close()
+        async with contextlib.AsyncExitStack() as running:  # whatever fails, all the rest is stopped and closed
+            running.callback(conversations.close)
+            for channel in reversed(channels):
+                running.push_async_callback(channel.stop)
+            for channel in channels:
+                await channel.start()
+            yield
 
     return lifespan
 

@@ -74,9 +74,12 @@ class StoryStatements(Generic[State]):
         return max(share, len(words & told) / len(words))
 
     def forget(self, statements: tuple[str, ...]) -> None:
-        """Drop the states of a conversation that was forgotten: those that were read from a part of ``statements``."""
+        """Drop the states of a conversation that was forgotten: those read from a part of ``statements``, or from them
+        and from more that a failed turn stated.
+        """
+        told = _window(statements)
         with self._lock:
-            for key in [key for key in self._states if _window(statements)[: len(key)] == key]:
+            for key in [key for key in self._states if told and told[: len(key)] == key[: len(told)]]:
                 del self._states[key]
 
     def _state(self, statements: tuple[str, ...]) -> State:

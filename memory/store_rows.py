@@ -74,6 +74,8 @@ def _erase(db: Database, conversation_id: str) -> None:
         ("conversations", "id"),
     ):
         db.conn.execute(f"DELETE FROM {table} WHERE {column} = ?", (conversation_id,))
+    # till the index is merged, the words of deleted rows stay in the file
+    db.conn.execute("INSERT INTO messages_fts (messages_fts) VALUES ('optimize')")
 
 
 Message = tuple[str, int, str, str | None, str, float]

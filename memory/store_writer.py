@@ -17,10 +17,15 @@ from dataclasses import dataclass
 from sqlite_utils import Database
 
 from memory.events import Event
-from memory.store_schema import StoreUnavailable
+from memory.store_rows import ERASE
+from memory.store_schema import BUSY_TIMEOUT_MS, StoreUnavailable
 
 Write = Callable[[Database, str, int, Sequence[Event]], None]
 """Writes one append inside an open transaction; raises to undo it."""
+
+
+CHECKPOINT_MS = 250
+"""How long the log waits for readers before it is left for later."""
 
 
 class StoreFull(StoreUnavailable):
@@ -130,6 +135,8 @@ class GroupCommitWriter:
             self._roll_back()
             failure = StoreUnavailable(f"the event log can't be written: {error}")
             return [(append, failure) for append in batch]
+        if any(append.expected_seq == ERASE for append in batch):
+            self._empty_log()
         return outcomes
 
     def _one(self, append: Append) -> Exception | None:
@@ -144,6 +151,15 @@ class GroupCommitWriter:
             return StoreUnavailable(f"the event log can't be written: {error}") if _is_fault(error) else error
         self._db.execute("RELEASE one_append")
         return None
+
+    def _empty_log(self) -> None:
+        """What was erased is in the write-ahead log too, unless a reader at work keeps it there for a while."""
+        try:
+            self._db.execute(f"PRAGMA busy_timeout = {CHECKPOINT_MS}")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        except sqlite3.Error:
+            return  # erased it is, and durably: the next checkpoint empties the log
 
     def _roll_back(self) -> None:
         try:

@@ -120,7 +120,10 @@ class SlackChannel:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._socket is not None:
-            await self._socket.close_async()  # type: ignore[no-untyped-call]
+            try:
+                await self._socket.close_async()  # type: ignore[no-untyped-call]
+            except Exception as error:  # the rest has to be stopped and closed all the same
+                log.warning("the connection to Slack was not closed cleanly (%s)", type(error).__name__)
         if self._delivery is not None:
             await self._delivery.stop()
         if self._session is not None:

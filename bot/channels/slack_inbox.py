@@ -18,6 +18,7 @@ from sqlite_utils import Database
 
 from bot.channels.slack_events import Received
 from memory.events import Event
+from memory.store_rows import ERASE
 from memory.store_schema import BUSY_TIMEOUT_MS, StoreUnavailable, StoreVersionError
 from memory.store_writer import GroupCommitWriter
 
@@ -110,12 +111,13 @@ class Inbox:
         )
 
     async def forget_old(self) -> None:
-        """Erase finished rows older than a week."""
+        """Erase finished rows older than a week, and what the write-ahead log still holds of finished ones."""
         before = self._clock() - KEEP_SECONDS
         await self._commit(
             lambda connection: connection.execute(
                 "DELETE FROM slack_inbox WHERE received < ? AND body IS NULL", (before,)
-            )
+            ),
+            ERASE,
         )
 
     def waiting(self) -> list[tuple[int, str]]:
@@ -142,15 +144,14 @@ class Inbox:
         finally:
             self._db.close()
 
-    async def _commit(self, operation: Operation | Callable[[sqlite3.Connection], object]) -> None:
+    async def _commit(self, operation: Operation | Callable[[sqlite3.Connection], object], kind: int = 0) -> None:
         name = str(next(self._numbers))
         self._operations[name] = operation  # type: ignore[assignment]
         try:
-            done = self._writer.submit(name, 0, ())
+            await self._writer.submit(name, kind, ())
         except StoreUnavailable:
-            del self._operations[name]
+            self._operations.pop(name, None)  # it may not have been reached: a full queue, a failing disk
             raise
-        await done
 
     def _write(self, db: Database, name: str, expected_seq: int, events: Sequence[Event]) -> None:
         self._operations.pop(name)(db.conn)

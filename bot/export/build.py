@@ -109,7 +109,12 @@ def _check_free(out: Path, *, force: bool) -> None:
 def _put_in_place(folder: Path, out: Path, replaced: Path) -> None:
     if out.is_dir() and any(out.iterdir()):
         out.rename(replaced)
-    folder.rename(out)
+    try:
+        folder.rename(out)
+    except OSError:
+        if replaced.exists():  # it would be deleted with the folder of the work
+            replaced.rename(out)
+        raise
 
 
 def _write(source: Source, bundle: Path, precision: str) -> list[BundleFile]:

@@ -108,9 +108,12 @@ def _run_in_node(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     runtime = (web_runtime() / MODULE).as_uri()
     program = _NODE.format(runtime=json.dumps(runtime), script=json.dumps(SCRIPT.as_uri()))
     command = [*node_command("node", again), "--input-type=module", "--eval", program]
-    done = subprocess.run(
-        command, input=json.dumps(jobs), capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False
-    )
+    try:
+        done = subprocess.run(
+            command, input=json.dumps(jobs), capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise NpmPackageError(f"Node took longer than {_TIMEOUT_SECONDS} s for the networks") from None
     if done.returncode != 0:
         reason = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
         raise NpmPackageError(f"Node could not run the networks: {reason[0]}")

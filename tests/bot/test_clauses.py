@@ -132,3 +132,18 @@ def test_a_question_about_ones_own_things_before_anything_was_said(assistant: As
 def test_a_cue_without_anything_to_remember_states_nothing(assistant: Assistant) -> None:
     for text in ("remember that", "Remember this.", "don't forget it!"):
         assert heard(assistant, text).statements == ()
+
+
+@pytest.mark.parametrize(
+    ("held", "said", "stated", "withdrawn"),
+    [
+        ((), "I'm vegan. No, I'm not vegan.", (), ("vegan",)),
+        (("vegan",), "I'm vegan. No, I'm not vegan.", (), ("vegan",)),
+        (("vegan",), "I'm not vegan any more. Well, I'm vegan.", ("vegan",), ()),
+    ],
+)
+def test_the_last_word_about_a_preference_counts(
+    assistant: Assistant, held: tuple[str, ...], said: str, stated: tuple[str, ...], withdrawn: tuple[str, ...]
+) -> None:
+    found = heard(assistant, said, Known(preferences=held))
+    assert (found.stated, found.withdrawn) == (stated, withdrawn)

@@ -40,6 +40,7 @@ def test_every_setting_is_in_the_shipped_file() -> None:
         ("server: {port: 99999}", "server.port"),
         ("policy: {name: magic}", "policy.name"),
         ("seed: [1", ":1:"),
+        ("seed: \0", "unacceptable character #x0000"),
         ("- a list", "expected `key: value` lines"),
         ("nlu: {target_in_scope_loss: 0}", "nlu.target_in_scope_loss"),
     ],

@@ -130,6 +130,7 @@ def test_every_food_keeps_the_policys_arrays(assistant: Assistant) -> None:
         ("value: vegetarians", "value: vegetarian", "no row's suits lists 'vegetarian'.*vegetarians"),
         ("    you: ", "    your: ", "unknown key 'your'"),
         ('phrase: "a good choice of vegan dishes"', "phrase: [a]", "'phrase' is a list"),
+        ("    said:\n", '    said:\n      - "!"\n', "'!' has no word that tells anything"),
     ],
 )
 def test_a_wrong_declaration_is_named(tmp_path: Path, old: str, new: str, says: str) -> None:

@@ -220,3 +220,13 @@ def test_an_assistant_without_the_words_is_told_which(assistant: Assistant) -> N
     silent = replace(assistant, responses={k: v for k, v in assistant.responses.items() if k != RESPONSES[-1]})
     with pytest.raises(ResponseError, match=RESPONSES[-1]):
         Recall(silent, WordOverlap())
+
+
+def test_forgetting_drops_what_a_turn_that_failed_had_read() -> None:
+    memory = StoryStatements(CountingStory())
+    memory.knows(("The cat is out.", "The code is 17."), "The cat is out.")
+    memory.knows(("Priya moved to Leeds.",), "Priya")
+    memory.forget(())
+    assert len(memory) == 2
+    memory.forget(("The cat is out.",))
+    assert len(memory) == 1

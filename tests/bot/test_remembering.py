@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -232,6 +233,21 @@ def test_forgetting_clears_the_memory_also_after_a_restart_of_the_server(assista
     talk.say(how)
     assert talk.state.remembered == ()
     assert fold(assistant.ontology, "c", talk.events).remembered == ()
+
+
+def test_what_a_message_tells_beside_start_again_stays(assistant: Assistant) -> None:
+    talk = Talk(assistant)
+    talk.say("My sister lives in York.")
+    talk.say("The alarm code is on the fridge.\n/restart")
+    assert talk.state.remembered == ("The alarm code is on the fridge.",)
+    assert fold(assistant.ontology, "c", talk.events).remembered == talk.state.remembered
+
+
+def test_many_blanks_cost_no_time(assistant: Assistant) -> None:
+    started = time.process_time()
+    for said in ("remember" + " " * 391 + "'", "can you remember" + " " * 380 + "."):
+        sort_message(f"{said}. {said}", sorter(assistant), PreferenceListener(()), WordOverlap(), Known())
+    assert time.process_time() - started < 0.2, "it took 2 s"
 
 
 def test_the_memory_is_rebuilt_from_stored_events(assistant: Assistant) -> None:

@@ -17,7 +17,7 @@ from bot.channels.slack_events import Received
 from bot.channels.slack_inbox import Inbox
 from bot.channels.slack_settings import SlackSettings
 from bot.conversations import Conversations
-from memory.store import SqliteStore
+from memory.store import SqliteStore, StoreUnavailable
 from tests.promises.engine_for_tests import EngineForTests
 
 
@@ -155,3 +155,21 @@ def test_one_channel_gets_one_post_a_gap_and_retry_after_closes_all() -> None:
     with pytest.raises(Later) as closed:
         calls._wait_for_turn("C3")
     assert closed.value.seconds == pytest.approx(9.5)
+
+
+def test_what_was_said_is_gone_from_the_inbox_and_failing_writes_leave_nothing(tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path / "inbox.sqlite3")
+
+    async def steps() -> None:
+        row = await inbox.receive(Received("k", "slack:T:D:U", "1.0", "D", None, "a pineapple", 1.0))
+        await inbox.finish(row)
+        await inbox.forget_old()
+        assert not any(b"a pineapple" in file.read_bytes() for file in tmp_path.iterdir())
+        inbox._db.close()
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable):
+                await inbox.finish(row)
+        assert not inbox._operations
+
+    asyncio.run(steps())
+    inbox.close()
