@@ -19,6 +19,7 @@ from memory.turn import FloatArray
 from policies.actions import ActionSpace
 from policies.featurizer import Featurizer, build_featurizer
 from policies.files import write_atomically
+from policies.onnx_session import open_session
 from policies.policy import PolicyOutput, greedy_output
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ class OnnxPolicy:
                 f"{directory / MANIFEST_FILE}: {manifest.inputs} inputs, this version makes {featurizer.size}: "
                 "train the policy again"
             )
-        policy = cls(_session(path, manifest), manifest, featurizer)
+        policy = cls(open_session(path, manifest.sha256, ModelError, "train the policy again"), manifest, featurizer)
         policy._check_outputs(path)
         return policy
 
@@ -181,21 +182,3 @@ def _check_meaning(path: Path, manifest: PolicyManifest, ontology: Ontology) -> 
         )
     if manifest.actions != ActionSpace(ontology).names:
         raise ModelError(f"{path}: the action names differ from this version's: train the policy again")
-
-
-def _session(path: Path, manifest: PolicyManifest) -> Any:
-    import onnxruntime
-
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise ModelError(f"{path}: no such file: train the policy again") from None
-    if hashlib.sha256(data).hexdigest() != manifest.sha256:
-        raise ModelError(f"{path}: sha256 differs from the manifest: the file is damaged, train the policy again")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise ModelError(f"{path}: not an ONNX model ({error}): train the policy again") from None

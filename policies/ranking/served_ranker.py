@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.files import write_atomically
+from policies.onnx_session import open_session
 
 FORMAT = 1
 """Version of the manifest's layout; readers refuse any other."""
@@ -60,7 +61,8 @@ class ServedRanker:
         """Load and verify the ranker of ``directory``; RankerError for a missing, changed or unusable file."""
         directory = Path(directory)
         manifest = read_ranker_manifest(directory)
-        ranker = cls(_session(directory / MODEL_FILE, manifest), manifest)
+        session = open_session(directory / MODEL_FILE, manifest.sha256, RankerError, "train the ranker again")
+        ranker = cls(session, manifest)
         try:
             scores = ranker.score(np.zeros((2, len(manifest.features)), dtype=np.float32))
         except Exception as error:
@@ -137,21 +139,3 @@ def read_ranker_manifest(directory: Path) -> RankerManifest:
     if manifest.format != FORMAT:
         raise RankerError(f"{path}: format {manifest.format}, this version reads {FORMAT}: train the ranker again")
     return manifest
-
-
-def _session(path: Path, manifest: RankerManifest) -> Any:
-    import onnxruntime
-
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise RankerError(f"{path}: no such file: train the ranker again") from None
-    if hashlib.sha256(data).hexdigest() != manifest.sha256:
-        raise RankerError(f"{path}: sha256 differs from the manifest: the file is damaged, train the ranker again")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise RankerError(f"{path}: no ONNX model ({error}): train the ranker again") from None
