@@ -54,7 +54,12 @@ class DeadlineProtocol(_Reading, HttpToolsProtocol):
     request_seconds = 10.0
     max_header_bytes = 32_768
 
+    # How long a refused client may go on sending. Closing over unread bytes makes the kernel send a reset, which
+    # can overtake the refusal and throw it away.
+    linger_seconds = 2.0
+
     _deadline: asyncio.TimerHandle | None = None
+    _lingering: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _in_head = True
 
@@ -66,14 +71,18 @@ class DeadlineProtocol(_Reading, HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing more to wait for."""
         self._disarm()
+        if self._lingering is not None:
+            self._lingering.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Count the bytes of the head, whose end only the parser knows."""
+        """Count the bytes of the head, whose end only the parser knows; drop what comes after a refusal."""
+        if self._ended:
+            return
         if self._in_head:
             self._head_bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._head_bytes > self.max_header_bytes and not self.transport.is_closing():
+        if self._in_head and self._head_bytes > self.max_header_bytes and not self._ended:
             self._refuse(b"431 Request Header Fields Too Large")
 
     def on_message_begin(self) -> None:
@@ -96,14 +105,14 @@ class DeadlineProtocol(_Reading, HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """More of the body; nothing of a request that was refused."""
-        if not self.transport.is_closing():
+        if not self._ended:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The last byte of a request."""
         self._disarm()
         self._in_head = True
-        if not self.transport.is_closing():
+        if not self._ended:
             super().on_message_complete()
 
     def handle_websocket_upgrade(self) -> None:
@@ -122,16 +131,27 @@ class DeadlineProtocol(_Reading, HttpToolsProtocol):
 
     def _late(self) -> None:
         self._deadline = None
-        if self.transport.is_closing():
+        if self._ended:
             return
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
             self._refuse(b"408 Request Timeout")
         else:
             self.transport.close()
 
+    @property
+    def _ended(self) -> bool:
+        return self._lingering is not None or self.transport.is_closing()
+
     def _refuse(self, status: bytes) -> None:
         self.transport.write(b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
-        self.transport.close()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if self.transport.can_write_eof():
+            self._lingering = self.loop.call_later(self.linger_seconds, self.transport.close)
+            self.transport.write_eof()
+        else:
+            self.transport.close()
 
 
 def http_protocol(settings: ServerSettings) -> type[DeadlineProtocol]:
