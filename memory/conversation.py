@@ -21,6 +21,7 @@ from memory.events import (
     PreferenceWithdrawn,
     StatementRemembered,
     StatementsForgotten,
+    TrackerEvent,
     UserUttered,
 )
 from memory.ontology import Ontology
@@ -87,7 +88,7 @@ def apply(ontology: Ontology, state: Conversation, event: Event) -> Conversation
             return replace(state, bookings=(*state.bookings, event))
         case HandedOff():
             return replace(state, handed_off=True)
-        case FeedbackGiven():
+        case FeedbackGiven() | TrackerEvent():
             return state
         case _:
             return _memory(state, event)

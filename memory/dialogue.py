@@ -61,6 +61,7 @@ class Entity:
     confidence: float = 1.0
     source: str = ""
     role: str | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,8 @@ class BotResponse:
     buttons: tuple[Button, ...] = ()
     image: str | None = None
     custom: dict[str, Any] | None = None
+    parts: dict[str, Any] | None = None
+    """What else Rasa can send: attachment, elements, quick_replies, button_type, and metadata of the bot event."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,15 +124,27 @@ class PreferenceWithdrawn:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class TrackerEvent:
+    """An event of Rasa's tracker that has no form of its own here: action, slot, active_loop, followup, pause, ...
+
+    ``name`` is Rasa's (`event`), ``fields`` the rest of its JSON without `event` and `timestamp`.
+    """
+
+    timestamp: float
+    name: str
+    fields: dict[str, Any]
+
+
 MemoryEvent = (
     StatementRemembered | StatementsForgotten | MemoryCleared | MemoryAnswered | PreferenceStated | PreferenceWithdrawn
 )
-Event = UserUttered | Decided | BotUttered | Booked | HandedOff | FeedbackGiven | MemoryEvent
+Event = UserUttered | Decided | BotUttered | Booked | HandedOff | FeedbackGiven | TrackerEvent | MemoryEvent
 _TYPES: dict[str, type[Any]] = {
     cls.__name__: cls
     for cls in (
         UserUttered, Decided, BotUttered, Booked, HandedOff, FeedbackGiven, StatementRemembered, StatementsForgotten,
-        MemoryCleared, MemoryAnswered, PreferenceStated, PreferenceWithdrawn,
+        MemoryCleared, MemoryAnswered, PreferenceStated, PreferenceWithdrawn, TrackerEvent,
     )
 }  # fmt: skip
 

@@ -33,6 +33,7 @@ from memory.events import (
     PreferenceWithdrawn,
     StatementRemembered,
     StatementsForgotten,
+    TrackerEvent,
     UserUttered,
 )
 from memory.ontology import DISCOURSE_ACTS, METHODS, Ontology
@@ -150,6 +151,9 @@ def _add(turn: dict[str, Any], event: Event, actions: Sequence[str]) -> None:
             turn["notes"].append(f"handed off: {event.reason}")
         case BotUttered():
             turn["replied_at"] = event.timestamp
+        case TrackerEvent():
+            told = ", ".join(f"{key} {value}" for key, value in event.fields.items() if value is not None)
+            turn["notes"].append(f"{event.name}: {told}" if told else event.name)
         case UserUttered() | FeedbackGiven():
             pass
         case _:
