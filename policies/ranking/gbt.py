@@ -1,14 +1,15 @@
 """Pairwise boosted trees that order candidates: LambdaMART as LightGBM has it (training only: lightgbm, onnx).
 
-A ranker is the mean of a few members that differ by their seed. Its number of trees is chosen where the members' mean
-curve on judged queries, smoothed, is highest: the curve of one member on 50 queries is mostly noise.
+A ranker is the mean of a few members that differ by their seed and, on few judged queries, a forest beside them
+(``policies.ranking.forest``). The number of boosted trees is chosen where the members' mean curve on judged queries,
+smoothed, is highest: the curve of one member on 50 queries is mostly noise.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,6 +17,7 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
+from policies.ranking.forest import GainForest, spread_within
 from policies.ranking.letor import RankingData
 from policies.ranking.metrics import ndcg
 from policies.ranking.served_ranker import RankerManifest, write_ranker
@@ -25,6 +27,8 @@ Objective = Literal["lambdarank", "rank_xendcg"]
 Progress = Callable[[int], None]
 SMOOTHING = 15
 """Trees over which a curve is averaged before its highest point is sought."""
+FOREST_WEIGHT = 2.0
+"""How much the forest's opinion counts against the members', both measured by their spread within queries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class RankerSettings:
     ``features_per_tree`` share of the features that a tree may use; ``candidates_per_tree`` share of the rows;
     ``min_candidates_per_leaf``, ``min_hessian_per_leaf`` and ``l2`` bound what a leaf may say; ``truncation`` ranks
     whose pairs count; ``at`` the k of the NDCG@k that chooses the number of trees; ``patience`` trees without a
-    better one after which a member stops.
+    better one after which a member stops; ``forest`` trees of the forest (0: none) and ``forest_features_per_split``.
     """
 
     trees: int = field(default=80, metadata={"search": {"low": 20, "high": 200}})
@@ -51,26 +55,28 @@ class RankerSettings:
     objective: Objective = "lambdarank"
     at: int = 5
     patience: int = 40
+    forest: int = 0
+    forest_features_per_split: float = 0.3
 
     def __post_init__(self) -> None:
         for name in ("trees", "members", "min_candidates_per_leaf", "truncation", "at", "patience"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: it is a whole number above 0")
-        for name in ("learning_rate", "features_per_tree", "candidates_per_tree"):
+        for name in ("learning_rate", "features_per_tree", "candidates_per_tree", "forest_features_per_split"):
             if not 0 < getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: it is above 0 and at most 1")
-        if self.leaves < 2 or self.l2 < 0 or self.min_hessian_per_leaf < 0:
-            raise ValueError("leaves is 2 or more; l2 and min_hessian_per_leaf are not negative")
+        if self.leaves < 2 or min(self.l2, self.min_hessian_per_leaf, self.forest) < 0:
+            raise ValueError("leaves is 2 or more; l2, min_hessian_per_leaf and forest are not negative")
         if self.objective not in get_args(Objective):
             raise ValueError(f"objective {self.objective!r}: say one of {', '.join(get_args(Objective))}")
 
     @classmethod
     def for_rows(cls, rows: int) -> RankerSettings:
         """Settings for that many training rows, within a millisecond for 50 candidates: from 50,000 rows on there is
-        more to learn than to guard against, so one member with larger trees takes the place of five with small ones.
+        more to learn than to guard against, so one member with larger trees takes the place of five and a forest.
         """
         if rows < 50_000:
-            return cls()
+            return cls(forest=100)
         return cls(trees=200, members=1, leaves=31, learning_rate=0.1, features_per_tree=0.7, candidates_per_tree=0.9)
 
 
@@ -83,7 +89,8 @@ STOCK = RankerSettings(
 
 @dataclass(frozen=True)
 class PairwiseRanker:
-    """A trained ranker: its members' boosters, how many trees of each are used, and the features they know."""
+    """A trained ranker: its members' boosters, how many trees of each are used, and the features they know; the
+    ``forest``, where there is one, is added with ``forest_weight``."""
 
     boosters: tuple[Any, ...]
     trees: int
@@ -91,6 +98,8 @@ class PairwiseRanker:
     settings: RankerSettings
     seed: int
     curve: tuple[float, ...] = ()
+    forest: GainForest | None = None
+    forest_weight: float = 0.0
 
     @classmethod
     def train(
@@ -123,21 +132,32 @@ class PairwiseRanker:
         curve = mean_curve([curve for _, curve in members])
         used = rounds if valid is None else stopping_point(curve)
         boosters = tuple(booster for booster, _ in members)
-        return cls(boosters, used, data.names, settings, seed, tuple(curve))
+        ranker = cls(boosters, used, data.names, settings, seed, tuple(curve))
+        return ranker._with_forest(data) if settings.forest else ranker
+
+    def _with_forest(self, data: RankingData) -> PairwiseRanker:
+        forest = GainForest(data, self.settings.forest, self.settings.forest_features_per_split, self.seed)
+        spread = spread_within(forest.predict(data.features), data)
+        weight = FOREST_WEIGHT * spread_within(self.predict(data.features), data) / spread if spread > 0 else 0.0
+        return replace(self, forest=forest, forest_weight=weight)
 
     def predict(self, features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """(N,) scores of (N, F) features, by LightGBM itself: the mean over the members."""
+        """(N,) scores of (N, F) features, by the libraries themselves: the members' mean plus the forest's part."""
         scores = [b.predict(features, num_iteration=self.trees, num_threads=1) for b in self.boosters]
-        return np.asarray(np.mean(scores, axis=0), dtype=np.float64)
+        mean = np.asarray(np.mean(scores, axis=0), dtype=np.float64)
+        return mean if self.forest is None else mean + self.forest_weight * self.forest.predict(features)
 
     def gains(self) -> NDArray[np.float64]:
-        """(F,) total gain of the splits on each feature over all trees that are used."""
+        """(F,) total gain of the splits on each feature over all boosted trees that are used."""
         each = [b.feature_importance("gain", iteration=self.trees) for b in self.boosters]
         return np.asarray(np.sum(each, axis=0), dtype=np.float64)
 
     def export(self, directory: Path, training: dict[str, Any] | None = None) -> RankerManifest:
         """Write the ranker to ``directory`` as ONNX with its manifest; see ``ServedRanker.load``."""
-        dumps = [b.dump_model(num_iteration=self.trees) for b in self.boosters]
+        share = 1.0 / len(self.boosters)
+        dumps = [(b.dump_model(num_iteration=self.trees), share) for b in self.boosters]
+        if self.forest is not None:
+            dumps.append((self.forest.dump(), self.forest_weight))
         said = {"settings": asdict(self.settings), "seed": self.seed, "trees": self.trees, **(training or {})}
         return write_ranker(directory, tree_ensemble(dumps, len(self.names)), self.names, said)
 

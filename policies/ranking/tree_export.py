@@ -16,18 +16,18 @@ from onnx import TensorProto, checker, helper
 INPUT, OUTPUT = "features", "scores"
 
 
-def tree_ensemble(dumps: Sequence[dict[str, Any]], features: int) -> bytes:
-    """The mean of boosters, given as ``Booster.dump_model()``, as ONNX: (N, F) float32 -> (N, 1) float32.
+def tree_ensemble(dumps: Sequence[tuple[dict[str, Any], float]], features: int) -> bytes:
+    """A weighted sum of boosters, given as ``Booster.dump_model()``, as ONNX: (N, F) float32 -> (N, 1) float32.
 
     ValueError for what a ranker never has: categorical splits, several outputs, averaged forests, zero as missing.
     """
     columns: dict[str, list[Any]] = {name: [] for name in (*_NODE, *_LEAF)}
     tree_id = 0
-    for dump in dumps:
+    for dump, weight in dumps:
         if dump["num_class"] != 1 or dump.get("average_output"):
             raise ValueError("only a sum of regression trees can be exported")
         for tree in dump["tree_info"]:
-            _add_tree(columns, tree["tree_structure"], tree_id, 1.0 / len(dumps))
+            _add_tree(columns, tree["tree_structure"], tree_id, weight)
             tree_id += 1
     attributes: dict[str, Any] = dict(columns)
     node = helper.make_node(

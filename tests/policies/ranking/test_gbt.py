@@ -64,6 +64,19 @@ def test_served_as_lightgbm_predicts(ranker: PairwiseRanker, tmp_path: Path) -> 
     assert (np.diff(served.score(x)[served.rank(x)]) <= 0).all()
 
 
+def test_a_forest_beside_the_trees_is_served_as_it_predicts(ranker: PairwiseRanker, tmp_path: Path) -> None:
+    data = made_up(missing=0.1)
+    both = PairwiseRanker.train(data, dataclasses.replace(SMALL, forest=20), seed=3)
+    both.export(tmp_path)
+    x = made_up(seed=9, missing=0.1).features
+    moved = both.predict(x) - ranker.predict(x)
+    np.testing.assert_allclose(moved, both.forest_weight * both.forest.predict(x), atol=1e-9)
+    assert np.std(moved) > np.std(ranker.predict(x)) / 2
+    np.testing.assert_allclose(ServedRanker.load(tmp_path).score(x), both.predict(x), atol=1e-4, rtol=0)
+    again = PairwiseRanker.train(data, dataclasses.replace(SMALL, forest=20), seed=3)
+    np.testing.assert_array_equal(again.predict(x), both.predict(x))
+
+
 def test_values_on_a_threshold_go_the_same_way(tmp_path: Path) -> None:
     """Features from few values lie next to thresholds; rounding these to nearest would send some the other way."""
     data = made_up(queries=40)
@@ -155,13 +168,22 @@ def test_weights_move_what_is_learnt() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"trees": 0}, {"learning_rate": 0.0}, {"features_per_tree": 1.1}, {"leaves": 1}, {"l2": -1.0}, {"objective": "x"}],
+    [
+        {"trees": 0},
+        {"learning_rate": 0.0},
+        {"features_per_tree": 1.1},
+        {"leaves": 1},
+        {"l2": -1.0},
+        {"objective": "x"},
+        {"forest": -1},
+    ],
 )
 def test_settings_are_checked(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         dataclasses.replace(STOCK, **wrong)  # type: ignore[arg-type]
-    assert RankerSettings.for_rows(100) == RankerSettings()
-    assert RankerSettings.for_rows(10**6).members == 1
+    assert RankerSettings.for_rows(100) == RankerSettings(forest=100)
+    many = RankerSettings.for_rows(10**6)
+    assert (many.members, many.forest) == (1, 0)
 
 
 def test_rankers_of_all_content_types_are_trained_side_by_side(tmp_path: Path) -> None:
@@ -222,10 +244,10 @@ def test_damaged_files_are_refused(ranker: PairwiseRanker, tmp_path: Path) -> No
 def test_what_is_no_sum_of_regression_trees_is_not_exported(ranker: PairwiseRanker) -> None:
     dump = ranker.boosters[0].dump_model()
     with pytest.raises(ValueError, match="only a sum"):
-        tree_ensemble([{**dump, "num_class": 3}], 8)
+        tree_ensemble([({**dump, "num_class": 3}, 1.0)], 8)
     root = {**dump["tree_info"][0]["tree_structure"], "decision_type": "=="}
     with pytest.raises(ValueError, match="can't be exported"):
-        tree_ensemble([{**dump, "tree_info": [{"tree_structure": root}]}], 8)
+        tree_ensemble([({**dump, "tree_info": [{"tree_structure": root}]}, 1.0)], 8)
 
 
 def test_named_features_find_their_columns(ranker: PairwiseRanker, tmp_path: Path) -> None:
@@ -245,7 +267,7 @@ def test_fifty_candidates_take_less_than_a_millisecond(tmp_path: Path) -> None:
     dump = PairwiseRanker.train(data, settings).boosters[0].dump_model()
     from policies.ranking.served_ranker import write_ranker
 
-    write_ranker(tmp_path, tree_ensemble([{**dump, "tree_info": dump["tree_info"] * 20}], 300), data.names)
+    write_ranker(tmp_path, tree_ensemble([({**dump, "tree_info": dump["tree_info"] * 20}, 1.0)], 300), data.names)
     served = ServedRanker.load(tmp_path)
     candidates = rng.normal(size=(50, 300)).astype(np.float32)
     seconds = []
