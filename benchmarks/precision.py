@@ -3,8 +3,8 @@
     rejoinder export --out bundle && python benchmarks/precision.py bundle [--stories 8] [--json]
 
 For policy and memory: float32, float16 weights computed in float32 (`rejoinder export --precision fp16`), float16
-throughout, and int8 weights (dynamic quantisation). Outputs are compared on the same random inputs, answers on questions
-about generated stories of all kinds.
+throughout, and int8 weights (dynamic quantisation). Outputs are compared on the same random inputs, answers on
+questions about generated stories of all kinds.
 """
 
 from __future__ import annotations
