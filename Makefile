@@ -64,7 +64,8 @@ lint: $(VENV)/.tested
 	$(BIN)/mypy
 
 test: setup-test lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not alone'
+	$(BIN)/python -m pytest -m alone
 
 clean:
 	rm -rf $(VENV) models runs bot/widget/vendor build *.egg-info

@@ -15,7 +15,9 @@ from typing import Annotated
 import typer
 
 from bot.commands.benchmark_group import benchmark
-from bot.commands.options import AssistantPath, ConfigPath, Json, Seed, settings
+from bot.commands.log_group import log, store
+from bot.commands.options import AssistantPath, ConfigPath, Json, ModelPath, Seed, settings
+from bot.commands.simulate_group import simulate
 from bot.commands.tune_group import tune
 
 app = typer.Typer(
@@ -26,16 +28,17 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 evaluate = typer.Typer(help="Measure the tracker, the NLU or the policy.", no_args_is_help=True)
-log = typer.Typer(help="Look into recorded conversations.", no_args_is_help=True)
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(log, name="log")
+app.add_typer(store, name="store")
 app.add_typer(benchmark, name="benchmark")
 app.add_typer(tune, name="tune")
+app.add_typer(simulate, name="simulate")
 
 
 @app.command()
 def train(
-    what: Annotated[str, typer.Argument(help="all | nlu | policy | user | memory")] = "all",
+    what: Annotated[str, typer.Argument(help="all | nlu | policy | user | memory | ranker")] = "all",
     files: Annotated[list[Path] | None, typer.Argument(help="For user: recorded dialogues.")] = None,
     config: ConfigPath = None,
     assistant: AssistantPath = None,
@@ -55,14 +58,18 @@ def train(
     support: Annotated[
         float, typer.Option(min=0, help="For memory: weight of the supporting statements; 0 learns from answers alone.")
     ] = 0.5,
-    out: Annotated[Path | None, typer.Option(help="For user, memory: folder of the result.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the result (default: models/ASSISTANT).")] = None,
     as_json: Json = False,
 ) -> None:
     """Train the NLU, measure its errors, and train the policy against simulated users who make them.
 
-    `train user` fits simulated users on recorded dialogues instead, `train memory` a memory on stories with questions.
+    A Rasa 3 project is trained as it is: its NLU data, then a policy from its stories and rules.
+
+    `train user` fits simulated users on recorded dialogues instead, `train memory` a memory on stories with questions,
+    `train ranker` the selection of venues and wordings on the event log.
 
     Examples: `rejoinder train` · `rejoinder train policy --steps 1000 --seed 3` · `rejoinder train -a my/assistant`
+    · `rejoinder train --assistant my/rasa-project --out models/bot`
     · `rejoinder train user --corpus woz2 woz_train_en.json.xz --held-out woz_validate_en.json.xz`
     · `rejoinder train memory --tasks 1-27 --data babi/en-10k` · `rejoinder train memory --data babi/en-10k --resume`
     """
@@ -88,57 +95,73 @@ def train(
         raise typer.BadParameter(f"only `train user` reads files, not `train {what}`", param_hint=str(files[0]))
     from bot.commands.train import train as run
 
-    chosen = settings(config, assistant, seed=seed, device=device)
+    chosen = settings(config, assistant, seed=seed, device=device, model=out)
     run(what, chosen, steps=steps, if_missing=if_missing, resume=resume, as_json=as_json)
 
 
+@app.command("test")
+def tell_test_stories(
+    assistant: Annotated[Path, typer.Option("--assistant", "-a", help="Folder of a Rasa project.")],
+    model: Annotated[Path | None, typer.Option(help="Folder of its trained model (default: models/ASSISTANT).")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for failed_test_stories.yml.")] = Path("results"),
+    fail_on_prediction_errors: Annotated[
+        bool, typer.Option("--fail-on-prediction-errors", help="Exit with 1 when a story failed.")
+    ] = False,
+    config: ConfigPath = None,
+    as_json: Json = False,
+) -> None:
+    """Tell a Rasa project its own test stories: what would it have understood and done?
+
+    Example: `rejoinder test --assistant my_rasa_project --model models/my_rasa_project --json`
+    """
+    from bot.commands.test import test as run
+
+    folder = model or settings(config, assistant).model_dir
+    run(assistant, folder, out, strict=fail_on_prediction_errors, as_json=as_json)
+
+
 @app.command()
-def chat(config: ConfigPath = None, assistant: AssistantPath = None, debug: bool = False) -> None:
+def chat(
+    config: ConfigPath = None, assistant: AssistantPath = None, model: ModelPath = None, debug: bool = False
+) -> None:
     """Talk to the bot in the terminal; `--debug` shows acts, belief and action values after each turn.
 
     Examples: `rejoinder chat` · `rejoinder chat --debug`
     """
     from bot.commands.chat import chat as run
 
-    run(settings(config, assistant), debug=debug)
+    run(settings(config, assistant, model=model), debug=debug)
 
 
 @app.command()
 def serve(
     config: ConfigPath = None,
     assistant: AssistantPath = None,
+    model: ModelPath = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on (default: config's).")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one (default: config's).")] = None,
+    auth_token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="REJOINDER_AUTH_TOKEN", show_envvar=True, help="Protects the HTTP API: `?token=` opens it."
+        ),
+    ] = None,
+    jwt_secret: Annotated[
+        str | None,
+        typer.Option(envvar="REJOINDER_JWT_SECRET", show_envvar=True, help="Protects the HTTP API: key of its JWTs."),
+    ] = None,
+    jwt_method: Annotated[str | None, typer.Option(help="The JWTs' algorithm (default: HS256).")] = None,
 ) -> None:
     """Serve the web page, the widget, the inspector and the HTTP API until SIGTERM or Ctrl-C.
 
     Examples: `rejoinder serve` · `rejoinder serve --port 9000` · `rejoinder serve --host 0.0.0.0`
+    · `rejoinder serve --assistant my/rasa-project --model models/bot --jwt-secret "$SECRET"`
     """
+    from bot.api_auth import api_auth
     from bot.commands.serve import serve as run
 
-    run(settings(config, assistant, host=host, port=port))
-
-
-@app.command()
-def simulate(
-    dialogues: Annotated[int, typer.Option("--dialogues", "-n", min=1, help="How many dialogues.")] = 1000,
-    error_rate: Annotated[
-        float | None, typer.Option(min=0, max=0.9, help="Semantic error rate (default: the measured one).")
-    ] = None,
-    policy: Annotated[str, typer.Option(help="learned | rule | stack | random")] = "learned",
-    show: Annotated[int, typer.Option(min=0, help="Print this many dialogues in words.")] = 1,
-    config: ConfigPath = None,
-    assistant: AssistantPath = None,
-    seed: Seed = None,
-    as_json: Json = False,
-) -> None:
-    """Let simulated users talk to a policy, and say how it went.
-
-    Examples: `rejoinder simulate -n 5000 --error-rate 0.15` · `rejoinder simulate --policy rule --show 3`
-    """
-    from bot.commands.evaluate import simulate as run
-
-    run(settings(config, assistant, seed=seed), dialogues, error_rate, policy, show=show, as_json=as_json)
+    auth = api_auth(auth_token, jwt_secret, jwt_method)
+    run(settings(config, assistant, host=host, port=port, model=model), auth)
 
 
 @evaluate.command("tracker")
@@ -288,47 +311,24 @@ def evaluate_sentiment(
 
 @evaluate.command("selection")
 def evaluate_selection(
-    path: Annotated[Path, typer.Argument(help="The log: for open_bandit the folder with random/ and bts/.")],
-    log: Annotated[str, typer.Option(help="Format of the log: open_bandit")] = "open_bandit",
+    path: Annotated[
+        Path, typer.Argument(help="open_bandit: folder with random/ and bts/; slates: a file, or the word database.")
+    ],
+    log: Annotated[str, typer.Option(help="Format of the log: open_bandit | slates")] = "open_bandit",
     clip: Annotated[float | None, typer.Option(min=0.01, help="Largest importance weight (default: any).")] = None,
     resamples: Annotated[int, typer.Option(min=100, help="Resamples of the bootstrap intervals.")] = 1000,
-    as_json: Json = False,
-) -> None:
-    """What another policy would have earned, estimated from a log: replay, IPS, SNIPS, doubly robust, with intervals.
-
-    Example: `rejoinder evaluate selection --log open_bandit data/open_bandit --json`
-    """
-    from bot.commands.evaluate_selection import selection as run
-
-    run(log, path, clip, resamples, as_json=as_json)
-
-
-@log.command("search")
-def log_search(
-    query: Annotated[str, typer.Argument(help='Words, or an FTS5 query such as "birthday OR cake".')],
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1)] = 20,
     config: ConfigPath = None,
     assistant: AssistantPath = None,
     as_json: Json = False,
 ) -> None:
-    """Search everything that was said.
+    """What another policy would have earned, estimated from a log: replay, IPS, SNIPS, doubly robust, with intervals.
 
-    Examples: `rejoinder log search birthday` · `rejoinder log search "table for six" --json`
+    Examples: `rejoinder evaluate selection --log open_bandit data/open_bandit --json`
+    · `rejoinder evaluate selection --log slates database` · `rejoinder evaluate selection --log slates slates.jsonl`
     """
-    from bot.commands.log import search as run
+    from bot.commands.evaluate_selection import selection as run
 
-    run(settings(config, assistant), query, limit, as_json=as_json)
-
-
-@log.command("decisions")
-def log_decisions(config: ConfigPath = None, assistant: AssistantPath = None, as_json: Json = False) -> None:
-    """Who decided: each policy, layer of a stack and version with its share of the turns and its take-overs.
-
-    Example: `rejoinder log decisions --json`
-    """
-    from bot.commands.learn import decisions as run
-
-    run(settings(config, assistant), as_json=as_json)
+    run(log, path, clip, resamples, settings(config, assistant), as_json=as_json)
 
 
 @app.command()
@@ -378,6 +378,41 @@ def tune_thresholds(
 
 
 @app.command()
+def batch(
+    out: Annotated[Path | None, typer.Option(help="The store (default: models/ASSISTANT/scores.sqlite3).")] = None,
+    days: Annotated[float, typer.Option(min=0.01, help="How far back offers count.")] = 365,
+    config: ConfigPath = None,
+    assistant: AssistantPath = None,
+    as_json: Json = False,
+) -> None:
+    """Work out slow-moving scores from the log (for cron or Airflow) and put them where servers look them up.
+
+    Example: `rejoinder batch --json`
+    """
+    from bot.commands.batch import batch as run
+
+    run(settings(config, assistant), out, days, as_json=as_json)
+
+
+@app.command()
+def report(
+    out: Annotated[Path, typer.Option(help="The page; it needs no other file.")] = Path("report.html"),
+    since: Annotated[str, typer.Option(help="A day, an ISO time (UTC), or an age such as 12h, 7d, 2w.")] = "",
+    until: Annotated[str, typer.Option(help="Likewise; a day counts to its end.")] = "",
+    config: ConfigPath = None,
+    assistant: AssistantPath = None,
+    as_json: Json = False,
+) -> None:
+    """How conversations end: success by day, segment and policy version, where they fail, what fixing that is worth.
+
+    Examples: `rejoinder report` · `rejoinder report --since 30d --out month.html --json`
+    """
+    from bot.commands.report import report as run
+
+    run(settings(config, assistant), out, since, until, as_json=as_json)
+
+
+@app.command()
 def export(
     out: Annotated[Path, typer.Option(help="New or empty folder of the bundle.")],
     models: Annotated[Path | None, typer.Option(help="Folder of trained models (default: config's).")] = None,
@@ -420,18 +455,23 @@ def doctor(config: ConfigPath = None, assistant: AssistantPath = None, as_json: 
     run(settings(config, assistant), as_json=as_json)
 
 
-@app.command()
-def init(
+@app.command("init")
+def init_project(
     folder: Annotated[Path, typer.Argument(help="New or empty folder.")] = Path(),
     template: Annotated[str, typer.Option(help="Assistant to start from.")] = "restaurants",
+    from_rasa: Annotated[Path | None, typer.Option(help="Rasa 3 project to start from instead.")] = None,
 ) -> None:
     """Start a project: a copy of an assistant and a commented config.yml.
 
-    Example: `rejoinder init my-bot && cd my-bot && rejoinder train && rejoinder serve`
+    Examples: `rejoinder init my-bot && cd my-bot && rejoinder train && rejoinder serve`
+    · `rejoinder init --from-rasa my/rasa-project my-bot`
     """
-    from bot.commands.init import init as run
+    from bot.commands.init import init, init_from_rasa
 
-    run(folder, template)
+    if from_rasa is None:
+        init(folder, template)
+    else:
+        init_from_rasa(from_rasa, folder)
 
 
 def main() -> None:

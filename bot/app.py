@@ -19,11 +19,15 @@ from bot.nlu.pipeline import NLU
 from bot.nlu.pool import NLUPool
 from bot.recall import RESPONSES, Recall
 from bot.remembering import StatementMemory
+from bot.selection import Selection
+from bot.selection_store import SelectionVersions, load_selection
+from bot.selection_watch import SelectionWatcher
 from bot.shortcuts import parse_shortcut
 from bot.story_statements import StoryStatements
 from memory.dialogue import NLUResult
 from memory.dnc.reader import StoryMemory
-from memory.store import EventStore, SqliteStore
+from memory.store import EventStore
+from memory.store_opening import open_store
 from policies.actions import ActionSpace, MaskThresholds
 from policies.export import OnnxPolicy
 from policies.policy import Policy, RandomPolicy
@@ -83,10 +87,11 @@ def build(
         config.seed,
         ActionSpace(assistant.ontology, mask_thresholds(chosen)),
         Recall(assistant, memory) if memory is not None or assistant.task.preferences else None,
+        build_selection(config, assistant),
     )
     if store is None:
         config.data.mkdir(parents=True, exist_ok=True)
-        store = SqliteStore(config.database)
+        store = open_store(config.store_address)
     return Bot(config, assistant, readers[0], pool, engine, Conversations(engine, store, forget=engine.forget))
 
 
@@ -113,6 +118,11 @@ def build_policy(name: str, config: Config, assistant: Assistant) -> Policy:
             return RandomPolicy()
         case _:
             raise ValueError(f"no policy is called {name!r}: learned, rule, stack or random")
+
+
+def build_selection(config: Config, assistant: Assistant) -> Selection:
+    """How venues and wordings are chosen, with what was learned about it so far."""
+    return load_selection(config.selection, config.model_dir / "selection", assistant.ontology)
 
 
 def mask_thresholds(policy: Policy) -> MaskThresholds:
@@ -144,6 +154,16 @@ def policy_watcher(bot: Bot) -> PolicyWatcher | None:
         return build_policy(config.policy.name, config, bot.assistant)
 
     return PolicyWatcher(versions, load, install, engine.policy.version)
+
+
+def selection_watcher(bot: Bot) -> SelectionWatcher:
+    """Swaps in what `rejoinder train ranker` learned."""
+
+    def install(selection: Selection) -> None:
+        bot.engine.selection = selection
+
+    versions = SelectionVersions(bot.config.model_dir / "selection")
+    return SelectionWatcher(versions, lambda: build_selection(bot.config, bot.assistant), install)
 
 
 def thresholds(config: Config) -> SocialThresholds:

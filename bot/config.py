@@ -1,18 +1,21 @@
 """The one configuration: typed, frozen, every key known.
 
 Secrets are not here: the inspector's token comes from the environment variable ``REJOINDER_INSPECT_TOKEN``, Slack's
-from the variables that ``channels.slack`` names.
+from the variables that ``channels.slack`` names, the database's address from the one that ``store`` names.
 """
 
 from __future__ import annotations
 
 import difflib
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from bot.rasa.tracker_store import project_database_url
 
 _PACKAGES = Path(__file__).parents[1]
 """Where the rooms are installed, side by side."""
@@ -105,6 +108,42 @@ class MemoryConfig(_Section):
     model: Path | None = Path("memory/dnc/trained")
 
 
+class StoreConfig(_Section):
+    """Where conversations are kept: a SQLite file in ``data``, or PostgreSQL.
+
+    ``url_variable`` names the environment variable that holds the address with its password; it goes before ``url``.
+    """
+
+    url: str | None = Field(default=None, pattern="^postgres(ql)?://")
+    url_variable: str = "REJOINDER_STORE_URL"
+
+    @field_validator("url")
+    @classmethod
+    def _without_password(cls, url: str | None) -> str | None:
+        if url is not None and (":" in url.split("://", 1)[1].rpartition("@")[0] or "password=" in url):
+            raise ValueError("a password has no place in config.yml; put the whole address into the environment "
+                             "variable that store.url_variable names")  # fmt: skip
+        return url
+
+
+class SelectionConfig(_Section):
+    """Which venue is offered and in which words, among all that would do."""
+
+    mode: Literal["learned", "fixed", "uniform"] = "learned"
+    exploration: float = Field(default=0.05, ge=0, le=1)
+    pools: tuple[Literal["best_match", "popular", "for_you", "new"], ...] = Field(
+        default=("best_match", "popular", "for_you", "new"), min_length=1
+    )
+    candidates: int = Field(default=12, ge=2, le=50)
+    temperature: float = Field(default=1.0, gt=0)
+    min_slates: int = Field(default=200, ge=10)
+    max_conversations: int = Field(default=20_000, ge=1)
+    margin: float = Field(default=0.05, ge=0)
+    rewards: dict[
+        Literal["clicked", "accepted", "booked", "thumbs_up", "thumbs_down", "refused", "rephrased", "abandoned"], float
+    ] = {"clicked": 0.1, "accepted": 0.5, "booked": 1.0, "thumbs_up": 0.5}
+
+
 class ServerConfig(_Section):
     """Where to listen and what to refuse."""
 
@@ -141,6 +180,7 @@ class Config(_Section):
 
     assistant: Path = Path("assistants/restaurants")
     models: Path = Path("models")
+    model: Path | None = None
     data: Path = Path("data")
     seed: int = Field(default=7, ge=0, lt=2**32)
     nlu: NLUConfig = NLUConfig()
@@ -150,18 +190,31 @@ class Config(_Section):
     learning: LearningConfig = LearningConfig()
     conversation: ConversationConfig = ConversationConfig()
     memory: MemoryConfig = MemoryConfig()
+    selection: SelectionConfig = SelectionConfig()
+    store: StoreConfig = StoreConfig()
     server: ServerConfig = ServerConfig()
     channels: ChannelsConfig = ChannelsConfig()
 
     @property
+    def name(self) -> str:
+        """The assistant's: that of its folder, also where that is given as `.`."""
+        return self.assistant.absolute().name
+
+    @property
     def model_dir(self) -> Path:
         """Where this assistant's models are."""
-        return self.models / self.assistant.name
+        return self.model or self.models / self.name
 
     @property
     def database(self) -> Path:
-        """The event log."""
-        return self.data / f"{self.assistant.name}.sqlite3"
+        """The event log's file, where it is not on PostgreSQL."""
+        return self.data / f"{self.name}.sqlite3"
+
+    @property
+    def store_address(self) -> Path | str:
+        """The event log: ``database``, or PostgreSQL's URL from the environment, ``store.url`` or a Rasa project."""
+        told = os.environ.get(self.store.url_variable) or self.store.url
+        return told or project_database_url(self.assistant) or self.database
 
 
 def load_config(path: Path | None = None) -> Config:
@@ -201,6 +254,8 @@ def overridden(config: Config, changes: dict[str, Any]) -> Config:
 
 def _rooted(config: Config, root: Path) -> Config:
     changes: dict[str, Any] = {key: root / getattr(config, key) for key in ("assistant", "models", "data")}
+    if config.model is not None:
+        changes["model"] = root / config.model
     if config.training.users is not None:
         changes["training"] = config.training.model_copy(update={"users": root / config.training.users})
     if config.memory.model is not None:
@@ -213,6 +268,8 @@ def _rooted(config: Config, root: Path) -> Config:
 def _explain(error: Any) -> str:
     location = [str(part) for part in error["loc"]]
     key = ".".join(location)
+    if error["type"] == "value_error":  # a check of ours: its message says all, and the value may be a secret
+        return f"{key}: {error['msg'].removeprefix('Value error, ')}"
     if error["type"] != "extra_forbidden":
         return f"{key}: {error['msg']}, got {error['input']!r}"
     section: Any = Config

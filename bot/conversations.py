@@ -16,31 +16,56 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from bot.auth import new_message_id
 from bot.locks import ConversationLocks
 from bot.metrics import Metrics
-from memory.conversation import Conversation, Turn, fold
 from memory.dialogue import BotResponse, UserMessage
-from memory.events import BotUttered, Decided, Event, FeedbackGiven, UserUttered
-from memory.ontology import Ontology
+from memory.events import BotUttered, Decided, Event, FeedbackGiven, TrackerEvent, UserUttered
 from memory.store import DuplicateMessage, EventStore, SequenceConflict, StoredTurn, StoreUnavailable
 
 log = logging.getLogger("rejoinder.turns")
 
 
-class Engine(Protocol):
-    """What decides the events of one turn."""
+class State(Protocol):
+    """A conversation after ``seq`` events, as its engine folds them; immutable."""
 
     @property
-    def ontology(self) -> Ontology:
-        """What the assistant can talk about."""
+    def id(self) -> str:
+        """The conversation's."""
 
-    async def respond(self, state: Conversation, message: UserMessage) -> Turn:
-        """UserUttered, Decided, BotUttered, ... and the state after them; stores nothing."""
+    @property
+    def seq(self) -> int:
+        """How many events it has."""
+
+
+class EngineTurn(Protocol):
+    """Events that happen together, and the state after them (one of the engine's own kind)."""
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """In the order in which they are stored."""
+
+    @property
+    def state(self) -> Any:
+        """After the last of them."""
+
+
+class Engine(Protocol):
+    """What decides the events of one turn, and what they add up to; ``Any`` is the engine's own kind of state."""
+
+    def fold(self, conversation_id: str, events: Sequence[Event]) -> Any:
+        """The state after all events, from the beginning."""
+
+    async def respond(self, state: Any, message: UserMessage) -> EngineTurn:
+        """UserUttered, what was decided, BotUttered, ... and the state after them; stores nothing."""
+
+
+Step = Callable[[Any], Awaitable[EngineTurn]]
+"""From a conversation's state to events to be added, and the state after them."""
 
 
 class TurnError(Exception):
@@ -101,7 +126,7 @@ class Conversations:
         metrics: Metrics | None = None,
         locks: ConversationLocks | None = None,
         clock: Callable[[], float] = time.time,
-        forget: Callable[[Conversation], None] | None = None,
+        forget: Callable[[Any], None] | None = None,
     ) -> None:
         self.engine = engine
         self.store = store
@@ -109,7 +134,7 @@ class Conversations:
         self._capacity = capacity
         self._turn_seconds = turn_seconds
         self._locks = ConversationLocks() if locks is None else locks  # an empty one is falsy
-        self._states: OrderedDict[str, Conversation] = OrderedDict()
+        self._states: OrderedDict[str, State] = OrderedDict()
         self._clock = clock
         self._forget = forget
         self.metrics.watch("rejoinder_store_queue", "Turns waiting for the disk.", lambda: store.waiting)
@@ -166,10 +191,8 @@ class Conversations:
         raise TurnFailed("another server answers in this conversation")
 
     async def _attempt(self, message: UserMessage) -> list[BotResponse]:
-        ontology, key = self.engine.ontology, message.conversation_id
-        # taken out while in use: whatever goes wrong, a half-told state is never found again
-        state = self._states.pop(key, None) or fold(ontology, key, self.store.load(key))
-        started = time.perf_counter()
+        key, started = message.conversation_id, time.perf_counter()
+        state = self._take(key)
         async with asyncio.timeout(self._turn_seconds):
             turn = await self.engine.respond(state, message)
         answered = time.perf_counter()
@@ -179,11 +202,55 @@ class Conversations:
         decided = next((event for event in turn.events if isinstance(event, Decided)), None)
         timings = decided.timings_ms if decided else {}
         self.metrics.turn(message.channel, stored - started, stored - answered, timings)
-        if decided:
-            self.metrics.decision(decided.decision.policy)
+        policy = decided.decision.policy if decided else first_policy(turn.events)
+        if policy is not None:
+            self.metrics.decision(policy)
         return StoredTurn(message.text, turn.events).replies
 
-    def _keep(self, state: Conversation) -> None:
+    async def advance(self, conversation_id: str, step: Step) -> EngineTurn:
+        """Add the events of ``step``, which no message caused; they are durable when this returns.
+
+        Raises:
+            DuplicateMessage: a user message among them has an id that is stored already.
+            TurnFailed: the store failed, or another server wrote in between; nothing was stored.
+        """
+        async with self._locks.hold(conversation_id):
+            state = self._take(conversation_id)
+            try:
+                async with asyncio.timeout(self._turn_seconds):
+                    turn = await step(state)
+                if turn.events:
+                    await self.store.append(conversation_id, state.seq, turn.events)
+            except (StoreUnavailable, SequenceConflict, TimeoutError) as error:
+                self.metrics.error(type(error).__name__)
+                raise TurnFailed("the events could not be stored now") from error
+            self._keep(turn.state)
+            return turn
+
+    async def rewrite(self, conversation_id: str, events: Sequence[Event]) -> None:
+        """Put ``events`` in the place of everything that is stored of a conversation, in one transaction.
+
+        Raises:
+            DuplicateMessage: two user messages among them have the same id.
+            TurnFailed: the store can't change it now; everything is as it was.
+        """
+        async with self._locks.hold(conversation_id):
+            self._states.pop(conversation_id, None)
+            try:
+                await self.store.replace(conversation_id, events)
+            except StoreUnavailable as error:
+                self.metrics.error(type(error).__name__)
+                raise TurnFailed("the conversation could not be rewritten now") from error
+
+    def _take(self, key: str) -> State:
+        """The state, out of the cache while in use: whatever goes wrong, a half-told one is never found again."""
+        return self._states.pop(key, None) or self._fold(key, self.store.load(key))
+
+    def _fold(self, key: str, events: Sequence[Event]) -> State:
+        state: State = self.engine.fold(key, events)
+        return state
+
+    def _keep(self, state: State) -> None:
         self._states[state.id] = state
         self._states.move_to_end(state.id)
         if len(self._states) > self._capacity:
@@ -244,14 +311,14 @@ class Conversations:
             raise UnknownConversation(f"there is no conversation {conversation_id!r}")
         return events
 
-    def state(self, conversation_id: str) -> Conversation:
+    def state(self, conversation_id: str) -> Any:
         """The folded state, from memory when it is there.
 
         Raises:
             UnknownConversation: nothing is stored under this id.
         """
         cached = self._states.get(conversation_id)
-        return cached or fold(self.engine.ontology, conversation_id, self.events(conversation_id))
+        return cached or self._fold(conversation_id, self.events(conversation_id))
 
     def history(self, conversation_id: str, after: int = -1) -> list[HistoryTurn]:
         """The turns whose ``seq`` is above ``after``, oldest first; empty for an unknown conversation."""
@@ -265,6 +332,14 @@ class Conversations:
     def close(self) -> None:
         """Flush and close the store."""
         self.store.close()
+
+
+def first_policy(events: Sequence[Event]) -> str | None:
+    """Who chose the first action of a turn whose events are Rasa's, or None."""
+    for event in events:
+        if isinstance(event, TrackerEvent) and event.name == "action" and event.fields.get("policy"):
+            return str(event.fields["policy"])
+    return None
 
 
 def history(events: Sequence[Event]) -> list[HistoryTurn]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,10 +20,11 @@ from bot.assistant import Assistant
 from bot.booking import booked, checked
 from bot.nlg.realise import Realiser
 from bot.recall import Recall
+from bot.selection import Selection, TurnChoices, grounding, preferred_venue
 from bot.shortcuts import parse_shortcut
-from memory.conversation import Conversation, Turn
+from memory.conversation import Conversation, Turn, fold
 from memory.dialogue import BotResponse, Decision, NLUResult, ScoredAct, SystemAct, UserMessage
-from memory.events import Booked, BotUttered, Decided, HandedOff, UserUttered
+from memory.events import Booked, BotUttered, Decided, Event, HandedOff, UserUttered
 from memory.turn import system_act
 from policies.actions import ActionSpace
 from policies.policy import Policy
@@ -42,7 +43,8 @@ class Engine:
 
     ``policy`` may be replaced by another at any time, from any thread: a turn keeps the one it began with. ``space``
     is by default the assistant's action space with the default thresholds. ``recall`` keeps the user's statements and
-    answers from them; without it every sentence is the task's.
+    answers from them; without it every sentence is the task's. ``selection`` chooses among venues and wordings
+    (default: the table's order, any wording); it too may be replaced at any time.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Engine:
         seed: int = 7,
         space: ActionSpace | None = None,
         recall: Recall | None = None,
+        selection: Selection | None = None,
     ) -> None:
         self.assistant = assistant
         self.ontology = assistant.ontology
@@ -64,6 +67,11 @@ class Engine:
         self.realiser = Realiser(assistant)
         self.seed = seed
         self.recall = recall
+        self.selection = selection or Selection(assistant.ontology)
+
+    def fold(self, conversation_id: str, events: Sequence[Event]) -> Conversation:
+        """The state after all events, from the beginning."""
+        return fold(self.ontology, conversation_id, events)
 
     async def respond(self, state: Conversation, message: UserMessage) -> Turn:
         """One turn: its events in order and the state after them; nothing is stored."""
@@ -84,18 +92,19 @@ class Engine:
         before, turn = state, Turn.begin(state).then(self.ontology, heard, *noted)
         state = turn.state
         clock.lap("track")
-        social = self.social.decide(state, nlu)
-        decision, system = self._decide(policy, state, social, message.timestamp, rng)
+        social, choices = self.social.decide(state, nlu), self.selection.turn(state, rng)
+        decision, system = self._decide(policy, social, message.timestamp, choices, rng)
         clock.lap("policy")
         effects = self._effects(decision, system, state, message.timestamp, rng)
-        replies = self._say(social, system, state, nlu, effects, rng)
+        replies = self._say(social, system, choices, nlu, effects, rng)
         clock.lap("nlg")
         decided = Decided(message.timestamp, decision, system, clock.laps)
+        selected = choices.event(message.timestamp)
         said = BotUttered(message.timestamp, (*answers, *replies))
         if decision.action == "restart":  # forgets what was told before; what the same message told was "noted"
             self.forget(state)
-            return Turn.begin(before).then(self.ontology, heard, decided, *noted, *effects, said)
-        return turn.then(self.ontology, decided, *effects, said)
+            return Turn.begin(before).then(self.ontology, heard, decided, *noted, *effects, *selected, said)
+        return turn.then(self.ontology, decided, *effects, *selected, said)
 
     def forget(self, state: Conversation) -> None:
         """Keep nothing that was derived from a conversation that is no more."""
@@ -117,11 +126,12 @@ class Engine:
     def _decide(
         self,
         policy: Policy,
-        state: Conversation,
         social: SocialDecision | None,
         timestamp: float,
+        choices: TurnChoices,
         rng: np.random.Generator,
     ) -> tuple[Decision, SystemAct | None]:
+        state = choices.state
         if social is not None:
             system = SystemAct("bye") if social.action == "bye" else None
             return Decision(social.action, self.social.name), system
@@ -137,7 +147,9 @@ class Engine:
             propensity=float(output.propensity[0]),
         )
         eligible = self.realiser.preferences.eligible(state.preferences)
-        act = system_act(self.ontology, self.space.ground(state.belief, output.actions, eligible=eligible))
+        score = preferred_venue(choices, self.space, decision.action, eligible)
+        belief = grounding(state, decision.action)
+        act = system_act(self.ontology, self.space.ground(belief, output.actions, score, eligible))
         return decision, checked(self.assistant, act, state, timestamp)
 
     def _effects(
@@ -153,18 +165,19 @@ class Engine:
         self,
         social: SocialDecision | None,
         system: SystemAct | None,
-        state: Conversation,
+        choices: TurnChoices,
         nlu: NLUResult,
         effects: list[Booked | HandedOff],
         rng: np.random.Generator,
     ) -> list[BotResponse]:
+        state, choose = choices.state, choices.wording
         if social is not None:
-            return self.realiser.social(social, state, rng)
+            return self.realiser.social(social, state, rng, choose)
         assert system is not None
         reference = next((e.reference for e in effects if isinstance(e, Booked)), "")
-        replies = self.realiser.task(system, state, nlu, rng, reference)
+        replies = self.realiser.task(system, state, nlu, rng, reference, choose)
         if self.social.upset(state, nlu):
-            replies = [self.realiser.preface(state, rng), *replies]
+            replies = [self.realiser.preface(state, rng, choose), *replies]
         return replies
 
 

@@ -10,9 +10,13 @@ ValueError
 ├── OfflineEvaluationError  a log, or a policy, that can't be evaluated offline
 ├── LetorError           a file of ranking data does not parse
 ├── RankerError          a trained ranker is missing or damaged
+├── LatentModelError     a fitted model of users is missing or damaged
+├── QueryFileError       a file of recorded queries does not parse
+├── SelectionError       what was learned about selection is damaged, or slates do not parse
 ├── DeviceError          training.device names a device that is not there
 ├── SlackSettingsError   Slack is turned on, but a secret or its package is missing
 ├── BundleError          an exported bundle can't be made or is damaged
+├── KeyValuesError       the store of batch scores is damaged
 ├── LibsvmError          a file isn't in LIBSVM's format
 ├── ProblemError         data, loss and penalties make no problem that can be solved
 └── CorpusError          a corpus file does not parse
@@ -56,12 +60,18 @@ def explain(error: Exception) -> str | None:
         "SurvivalDataError",
         "LetorError",
         "RankerError",
+        "LatentModelError",
+        "QueryFileError",
+        "ParaphraseModelError",
+        "SelectionError",
+        "LoggedSlateError",
         "BundleError",
         "DeviceError",
         "NpmPackageError",
         "LibsvmError",
         "ProblemError",
         "WorkerError",
+        "KeyValuesError",
     )
     if type(error).__name__ in known:
         return str(error)

@@ -10,10 +10,11 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from importlib import metadata
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -25,6 +26,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bot.api_auth import ApiAuth
 from bot.auth import ConversationTokens, load_secret
 from bot.channels.access import Access
 from bot.channels.inspector import Inspector
@@ -33,11 +35,12 @@ from bot.channels.push import PushChannel
 from bot.channels.rest import RestChannel
 from bot.channels.status import Parse, Status
 from bot.channels.turns import Turns
+from bot.channels.views import Views
 from bot.channels.websocket import WidgetChannel
 from bot.conversations import Conversations
 from bot.deadlines import http_protocol, websocket_protocol
 from bot.limits import ServerSettings
-from bot.wire import Refusal, json_response
+from bot.wire import Refusal
 from memory.store import StoreUnavailable
 
 __all__ = ["ServerSettings", "create_app", "serve"]
@@ -46,6 +49,13 @@ log = logging.getLogger("rejoinder.server")
 access_log = logging.getLogger("rejoinder.access")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+Connect = Callable[[Turns, Access], Sequence[PushChannel]]
+"""Makes channels from the server's limits and access."""
+
+
+def nothing(turns: Turns, access: Access) -> Sequence[PushChannel]:
+    """No more channels."""
+    return ()
 
 
 def create_app(
@@ -57,8 +67,11 @@ def create_app(
     title: str = "Rejoinder",
     model: str | Callable[[], str] = "",
     version: str = "",
-    actions: Sequence[str] = (),
+    views: Views,
+    domain: Mapping[str, Any] | None = None,
+    auth: ApiAuth | None = None,
     channels: Sequence[PushChannel] = (),
+    connect: Connect = nothing,
 ) -> Starlette:
     """The application.
 
@@ -70,34 +83,28 @@ def create_app(
         title: of the assistant.
         model: name of what is being served, by default the title; a function where it may change.
         version: of this program, by default the installed one's.
-        actions: names of the entries of ``Decision.values``, for the inspector.
+        views: how trackers and the inspector show what is stored.
+        domain: the assistant's, as JSON values.
+        auth: Rasa's token and JWT.
         channels: started and stopped with the application.
+        connect: makes more channels, which share the server's limits and access.
 
     Raises:
         SecretError: the secret file can't be used.
     """
     version, named = version or installed_version(), model if callable(model) else lambda: model or title
-    access, turns = Access(settings, tokens or _tokens(settings)), Turns(conversations, settings)
+    access, turns = Access(settings, tokens or _tokens(settings), auth or ApiAuth()), Turns(conversations, settings)
+    channels = (*channels, *connect(turns, access))
     routes = [
         *_channels(RestChannel(turns, access), WidgetChannel(turns, access)),
-        *_operations(Status(conversations, access, parse, title, named, version)),
-        *_inspector(Inspector(conversations, access, actions)),
-        *_pages(Pages()),
+        *_operations(Status(conversations, access, parse, views, title, named, version, domain)),
+        *_inspector(Inspector(conversations, access, views)),
+        *_pages(Pages(version=version)),
         *(route for channel in channels for route in channel.routes),
     ]
-    cors = Middleware(
-        CORSMiddleware,
-        allow_origins=settings.allowed_origins,
-        allow_methods=["GET", "POST", "DELETE"],
-        allow_headers=["Authorization", "Content-Type"],
-    )
     app = Starlette(
         routes=routes,
-        middleware=[
-            Middleware(AccessLog, everything=settings.access_log),
-            Middleware(SecurityHeaders, frame_ancestors=settings.frame_ancestors),
-            *([cors] if settings.allowed_origins else []),
-        ],
+        middleware=_middleware(settings),
         exception_handlers={
             Refusal: _refused,
             HTTPException: _not_found,
@@ -107,8 +114,23 @@ def create_app(
         },
         lifespan=_running(conversations, channels),
     )
+    app.state.version = version
     app.router.redirect_slashes = False  # an address is right or wrong: clients do not follow redirects of a POST
     return app
+
+
+def _middleware(settings: ServerSettings) -> list[Middleware]:
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.allowed_origins,
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_headers=["Authorization", "Content-Type"],
+    )
+    return [
+        Middleware(AccessLog, everything=settings.access_log),
+        Middleware(SecurityHeaders, frame_ancestors=settings.frame_ancestors),
+        *([cors] if settings.allowed_origins else []),
+    ]
 
 
 def _channels(rest: RestChannel, widget: WidgetChannel) -> list[BaseRoute]:
@@ -131,6 +153,7 @@ def _operations(status: Status) -> list[BaseRoute]:
         _route("GET", "/metrics", status.metrics),
         _route("GET", "/version", status.version),
         _route("GET", "/status", status.status),
+        _route("GET", "/domain", status.domain),
         _route("GET", "/docs", status.docs),
         _route("GET", "/openapi.json", status.openapi),
     ]
@@ -188,28 +211,30 @@ def _running(
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
-    return error.response()
+    return error.response(request.app.state.version)
 
 
 async def _not_found(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     where = f"{request.method} {request.url.path[:200]}"
-    response = Refusal(error.status_code, str(error.detail).replace(" ", ""), f"{where}: {error.detail}").response()
+    refusal = Refusal(error.status_code, str(error.detail).replace(" ", ""), f"{where}: {error.detail}")
+    response = refusal.response(request.app.state.version)
     response.headers.update(error.headers or {})
     return response
 
 
 async def _gone(request: Request, error: Exception) -> Response:
-    return Refusal(400, "ClientDisconnected", "the request did not arrive whole").response()
+    return Refusal(400, "ClientDisconnected", "the request did not arrive whole").response(request.app.state.version)
 
 
 async def _store_failed(request: Request, error: Exception) -> Response:
     log.error("%s", error)
-    return Refusal(503, "StoreUnavailable", "the event log can't be read now", retry_after=1).response()
+    refusal = Refusal(503, "StoreUnavailable", "the event log can't be read now", retry_after=1)
+    return refusal.response(request.app.state.version)
 
 
 async def _broken(request: Request, error: Exception) -> Response:
-    return json_response({"status": "failure", "reason": "InternalError", "message": "see the log", "code": 500}, 500)
+    return Refusal(500, "InternalError", "see the log").response(request.app.state.version)
 
 
 class AccessLog:

@@ -6,6 +6,7 @@ Sizes are checked before anything is parsed; a refusal costs less than an answer
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 JSON = "application/json"
+CURLS_DEFAULT = "application/x-www-form-urlencoded"
+"""What `curl -d '{...}'` says of any body. A page of another site can send it too, but not without an Origin header."""
 MAX_ID_CHARS = 200
 MAX_DEPTH = 32
 MAX_INT_DIGITS = 100
@@ -37,18 +40,26 @@ class Refusal(Exception):
         self.retry_after = retry_after
         self.close = close
 
-    def body(self) -> dict[str, Any]:
+    def body(self, version: str = "") -> dict[str, Any]:
         """Rasa's error body."""
-        return {"status": "failure", "reason": self.reason, "message": self.message, "code": self.status}
+        return {
+            "version": version,
+            "status": "failure",
+            "message": self.message,
+            "reason": self.reason,
+            "details": {},
+            "help": None,
+            "code": self.status,
+        }
 
-    def response(self) -> Response:
-        """The HTTP answer."""
+    def response(self, version: str = "") -> Response:
+        """The HTTP answer; ``version`` is this program's."""
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
         if self.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
         if self.close:
             headers["Connection"] = "close"
-        return json_response(self.body(), self.status, headers)
+        return json_response(self.body(version), self.status, headers)
 
 
 def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -67,13 +78,23 @@ async def read_object(request: Request, max_bytes: int) -> dict[str, Any]:
     Raises:
         Refusal: 415 not JSON, 413 too long, 400 anything malformed.
     """
+    return as_object(await read_json(request, max_bytes))
+
+
+async def read_json(request: Request, max_bytes: int) -> Any:
+    """The request's JSON, whatever it is; see ``read_object``."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != JSON:
+    if kind != JSON and not (kind == CURLS_DEFAULT and "origin" not in request.headers):
         raise Refusal(415, "UnsupportedMediaType", f"send the header Content-Type: {JSON}, not {kind[:100]!r}")
-    return parse_object(await _read_body(request, max_bytes))
+    return parse_value(await read_body(request, max_bytes))
 
 
-async def _read_body(request: Request, max_bytes: int) -> bytes:
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """The request's bytes.
+
+    Raises:
+        Refusal: 413 longer than ``max_bytes``.
+    """
     body, received = bytearray(), 0
     async for chunk in request.stream():
         received += len(chunk)
@@ -89,14 +110,30 @@ async def _read_body(request: Request, max_bytes: int) -> bytes:
 
 
 def parse_object(body: bytes | str) -> dict[str, Any]:
-    """Strict JSON: UTF-8, no duplicate keys, no NaN, bounded depth and numbers, an object outside.
+    """Strict JSON with an object outside; see ``parse_value``."""
+    return as_object(parse_value(body))
+
+
+def as_object(value: Any) -> dict[str, Any]:
+    """The value, when it is an object.
+
+    Raises:
+        Refusal: 400.
+    """
+    if not isinstance(value, dict):
+        raise Refusal(400, "InvalidJSON", f"send a JSON object, not {_kind(value)}")
+    return value
+
+
+def parse_value(body: bytes | str) -> Any:
+    """Strict JSON: UTF-8, no duplicate keys, no NaN, bounded depth and numbers.
 
     Raises:
         Refusal: 400 with what is wrong.
     """
     try:
         text = body.decode("utf-8") if isinstance(body, bytes) else body
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_small_int)
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_small_int, parse_float=_finite)
     except UnicodeDecodeError as error:
         raise Refusal(400, "InvalidJSON", f"the body is not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
@@ -104,8 +141,6 @@ def parse_object(body: bytes | str) -> dict[str, Any]:
         raise Refusal(400, "InvalidJSON", message) from None
     except RecursionError:
         raise _too_deep() from None
-    if not isinstance(value, dict):
-        raise Refusal(400, "InvalidJSON", f"send a JSON object, not {_kind(value)}")
     _check_depth(value)
     return value
 
@@ -127,6 +162,13 @@ def _small_int(digits: str) -> int:
     if len(digits) > MAX_INT_DIGITS:
         raise Refusal(400, "InvalidJSON", f"a number has more than {MAX_INT_DIGITS} digits")
     return int(digits)
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise Refusal(400, "InvalidJSON", f"the number {digits[:30]} is too large")
+    return value
 
 
 def _too_deep() -> Refusal:

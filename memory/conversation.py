@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from memory.belief import BeliefState, observe_system, observe_user
 from memory.dialogue import BotResponse
@@ -19,11 +19,13 @@ from memory.events import (
     MemoryEvent,
     PreferenceStated,
     PreferenceWithdrawn,
+    Selected,
     StatementRemembered,
     StatementsForgotten,
     TrackerEvent,
     UserUttered,
 )
+from memory.feedback import FeedbackState, observe
 from memory.ontology import Ontology
 from memory.turn import OpenValues, evidence_from_acts, system_turn
 
@@ -58,6 +60,8 @@ class Conversation:
     """How many statements the latest message added: what "forget that" means right after it."""
     preferences: tuple[str, ...] = ()
     """What the user said of themselves for every search; it survives a restart of the dialogue."""
+    feedback: FeedbackState = field(default_factory=FeedbackState)
+    """What was said lately and this person's reactions to it: what selection learns from."""
 
     @classmethod
     def new(cls, ontology: Ontology, conversation_id: str) -> Conversation:
@@ -76,7 +80,7 @@ UNDERSTOOD_NOTHING = ("ask_rephrase", "out_of_scope")
 
 def apply(ontology: Ontology, state: Conversation, event: Event) -> Conversation:
     """The state after one more event; pure."""
-    state = replace(state, seq=state.seq + 1)
+    state = replace(state, seq=state.seq + 1, feedback=observe(state.feedback, event)[0])
     match event:
         case UserUttered():
             return _heard(ontology, state, event)
@@ -88,7 +92,7 @@ def apply(ontology: Ontology, state: Conversation, event: Event) -> Conversation
             return replace(state, bookings=(*state.bookings, event))
         case HandedOff():
             return replace(state, handed_off=True)
-        case FeedbackGiven() | TrackerEvent():
+        case FeedbackGiven() | TrackerEvent() | Selected():
             return state
         case _:
             return _memory(state, event)
@@ -157,6 +161,7 @@ def _decided(ontology: Ontology, state: Conversation, event: Decided) -> Convers
     if event.system is not None:
         belief = observe_system(ontology, belief, system_turn(ontology, event.system))
     if event.decision.action == "restart":  # bookings are facts and stay
+        belief = BeliefState.initial(ontology)
         state = replace(state, mood=0.0, complaints=0, handed_off=False, remembered=())
     return replace(
         state,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from memory.dialogue import BotResponse, Button, Decision, DialogueAct, Entity, NLUResult, ScoredAct, SystemAct
+from memory.slates import OfferedCandidate, OfferedSlate
 
 SCHEMA_VERSION = 1
 
@@ -35,6 +36,14 @@ class Decided:
     decision: Decision
     system: SystemAct | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """Where the reply had a choice: the slates it was taken from."""
+
+    timestamp: float
+    slates: tuple[OfferedSlate, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +148,12 @@ class TrackerEvent:
 MemoryEvent = (
     StatementRemembered | StatementsForgotten | MemoryCleared | MemoryAnswered | PreferenceStated | PreferenceWithdrawn
 )
-Event = UserUttered | Decided | BotUttered | Booked | HandedOff | FeedbackGiven | TrackerEvent | MemoryEvent
+Event = UserUttered | Decided | Selected | BotUttered | Booked | HandedOff | FeedbackGiven | TrackerEvent | MemoryEvent
 _TYPES: dict[str, type[Any]] = {
     cls.__name__: cls
     for cls in (
-        UserUttered, Decided, BotUttered, Booked, HandedOff, FeedbackGiven, StatementRemembered, StatementsForgotten,
-        MemoryCleared, MemoryAnswered, PreferenceStated, PreferenceWithdrawn, TrackerEvent,
+        UserUttered, Decided, Selected, BotUttered, Booked, HandedOff, FeedbackGiven, StatementRemembered,
+        StatementsForgotten, MemoryCleared, MemoryAnswered, PreferenceStated, PreferenceWithdrawn, TrackerEvent,
     )
 }  # fmt: skip
 
@@ -198,6 +207,16 @@ def _decided(body: dict[str, Any]) -> Decided:
     return Decided(**{**body, "decision": decision, "system": system})
 
 
+def _selected(body: dict[str, Any]) -> Selected:
+    return Selected(body["timestamp"], tuple(slate_from_fields(slate) for slate in body["slates"]))
+
+
+def slate_from_fields(fields: dict[str, Any]) -> OfferedSlate:
+    """A slate from its JSON form; KeyError or TypeError where that is broken."""
+    candidates = (OfferedCandidate(**{**c, "features": tuple(c["features"])}) for c in fields["candidates"])
+    return OfferedSlate(**{**fields, "features": tuple(fields["features"]), "candidates": tuple(candidates)})
+
+
 def _bot(body: dict[str, Any]) -> BotUttered:
     replies = (BotResponse(**{**r, "buttons": tuple(Button(**b) for b in r["buttons"])}) for r in body["replies"])
     return BotUttered(body["timestamp"], tuple(replies))
@@ -214,6 +233,7 @@ def _answered(body: dict[str, Any]) -> MemoryAnswered:
 _REVIVE: dict[type[Any], Any] = {
     UserUttered: _user,
     Decided: _decided,
+    Selected: _selected,
     BotUttered: _bot,
     StatementsForgotten: _forgotten,
     MemoryAnswered: _answered,

@@ -1,6 +1,7 @@
 """The event log: what a conversation's state is folded from, kept on SQLite.
 
-``EventStore`` is the contract; ``SqliteStore`` keeps one file in WAL mode, synced at every commit. The errors:
+``EventStore`` is the contract; ``SqliteStore`` keeps one file in WAL mode, synced at every commit;
+``memory.store_postgres`` keeps the same on PostgreSQL, ``memory.store_opening`` chooses. The errors:
 
     StoreUnavailable            nothing can be kept now (disk full or failing, closed)
       StoreFull                 too many turns wait for the disk
@@ -22,6 +23,7 @@ from memory.dialogue import BotResponse
 from memory.events import BotUttered, Event, UserUttered, event_from_json
 from memory.store_rows import ERASE, DuplicateMessage, SequenceConflict, storable, write_events
 from memory.store_schema import StoreUnavailable, StoreVersionError, open_for_reading, open_for_writing
+from memory.store_turns import TurnFilter
 from memory.store_writer import GroupCommitWriter, StoreFull
 
 __all__ = [
@@ -99,14 +101,26 @@ class EventStore(Protocol):
         Raises StoreUnavailable, StoreFull.
         """
 
+    async def replace(self, conversation_id: str, events: Sequence[Event]) -> None:
+        """Erase a conversation and keep ``events`` in its place, in one transaction; durable on return.
+
+        Raises DuplicateMessage (everything stays as it was), StoreUnavailable, StoreFull.
+        """
+
     def load(self, conversation_id: str) -> list[Event]:
         """All events in order; empty for an unknown conversation. This and all reads may raise StoreUnavailable."""
 
     def find_turn(self, conversation_id: str, message_id: str) -> StoredTurn | None:
         """The stored turn of a message id, or None."""
 
-    def search(self, query: str, limit: int = 20) -> list[SearchHit]:
-        """Messages of users and bot that match ``query`` (FTS5's language, or any text), best first."""
+    def search(self, query: str, limit: int = 20, only: TurnFilter | None = None) -> list[SearchHit]:
+        """Messages of users and bot that match ``query`` (words, "phrases", OR, or any text), best first.
+
+        With ``only``, in such turns; an empty query then finds their user messages, latest first.
+        """
+
+    def conversation_ids(self, after: str = "", limit: int = 1000) -> list[str]:
+        """The ids greater than ``after`` by code points, in that order: pages through everything."""
 
     def conversations(self, limit: int = 50, before: float | None = None) -> list[ConversationSummary]:
         """The latest conversations, newest first; ``before`` (seconds since the epoch) pages on."""
@@ -153,14 +167,17 @@ class SqliteStore:
 
     async def append(self, conversation_id: str, expected_seq: int, events: Sequence[Event]) -> None:
         """See ``EventStore``; ValueError for an id that UTF-8 can't hold."""
-        for name in (conversation_id, *(e.message_id for e in events if isinstance(e, UserUttered))):
-            if storable(name) != name:
-                raise ValueError(f"the id {name!r} contains NUL or a lone surrogate: choose another id")
+        check_ids(conversation_id, events)
         await self._writer.submit(conversation_id, expected_seq, tuple(events))
 
     async def delete(self, conversation_id: str) -> None:
         """See ``EventStore``; freed pages are overwritten with zeros."""
         await self._writer.submit(storable(conversation_id), ERASE, ())
+
+    async def replace(self, conversation_id: str, events: Sequence[Event]) -> None:
+        """See ``EventStore``; ValueError for an id that UTF-8 can't hold."""
+        check_ids(conversation_id, events)
+        await self._writer.submit(conversation_id, ERASE, tuple(events))
 
     def load(self, conversation_id: str) -> list[Event]:
         """See ``EventStore``."""
@@ -185,16 +202,25 @@ class SqliteStore:
         assert isinstance(first, UserUttered)
         return StoredTurn(first.text, events)
 
-    def search(self, query: str, limit: int = 20) -> list[SearchHit]:
-        """See ``EventStore``; a query that FTS5 can't parse is searched for word by word."""
-        query = storable(query).strip()
+    def search(self, query: str, limit: int = 20, only: TurnFilter | None = None) -> list[SearchHit]:
+        """See ``EventStore``; FTS5's language is understood, and what it can't parse is searched for word by word."""
+        query, conditions = storable(query).strip(), only.conditions() if only else []
+        where = "".join(f" AND {sql}" for sql, _ in conditions)
+        values = [value for _, value in conditions]
         if not query:
-            return []
+            rows = self._read(_LATEST.format(where), *values, limit) if conditions else []
+            return [SearchHit(*row) for row in rows]
+        searched = (_SEARCH_TURNS if conditions else _SEARCH).format(where)
         try:
-            rows = self._read(_SEARCH, query, limit)
+            rows = self._read(searched, query, *values, limit)
         except StoreUnavailable:  # far more often the query's syntax than the disk
-            rows = self._read(_SEARCH, quote_terms(query), limit)
+            rows = self._read(searched, quote_terms(query), *values, limit)
         return [SearchHit(*row) for row in rows]
+
+    def conversation_ids(self, after: str = "", limit: int = 1000) -> list[str]:
+        """See ``EventStore``."""
+        rows = self._read("SELECT id FROM conversations WHERE id > ? ORDER BY id LIMIT ?", storable(after), limit)
+        return [row[0] for row in rows]
 
     def conversations(self, limit: int = 50, before: float | None = None) -> list[ConversationSummary]:
         """See ``EventStore``."""
@@ -256,17 +282,35 @@ class SqliteStore:
         return connection
 
 
+def check_ids(conversation_id: str, events: Sequence[Event]) -> None:
+    """ValueError for an id of the conversation or of a message that UTF-8 can't hold."""
+    for name in (conversation_id, *(e.message_id for e in events if isinstance(e, UserUttered))):
+        if storable(name) != name:
+            raise ValueError(f"the id {name!r} contains NUL or a lone surrogate: choose another id")
+
+
 _TURN = """
 SELECT payload FROM events WHERE conversation_id = ? AND seq >= ? AND type != 'FeedbackGiven' AND seq < coalesce(
     (SELECT min(seq) FROM events WHERE conversation_id = ? AND seq > ? AND type = 'UserUttered'), 9e18
 ) ORDER BY seq
 """
 
-_SEARCH = """
-SELECT m.conversation_id, m.seq, m.who, snippet(messages_fts, 0, '[', ']', '…', 16), m.timestamp,
-    (SELECT count(*) FROM messages u WHERE u.conversation_id = m.conversation_id AND u.who = 'user' AND u.seq <= m.seq)
+_COUNTED = "(SELECT count(*) FROM turns u WHERE u.conversation_id = m.conversation_id AND u.seq <= m.seq)"
+_FOUND = f"""
+SELECT m.conversation_id, m.seq, m.who, snippet(messages_fts, 0, '[', ']', '…', 16), m.timestamp, {_COUNTED}
 FROM messages_fts JOIN messages m ON m.id = messages_fts.rowid
-WHERE messages_fts MATCH ? ORDER BY rank LIMIT ?
+"""
+_SEARCH = _FOUND + "WHERE messages_fts MATCH ?{} ORDER BY rank LIMIT ?"
+_SEARCH_TURNS = (
+    _FOUND
+    + """JOIN turns t ON t.conversation_id = m.conversation_id AND t.seq = (
+    SELECT max(seq) FROM turns x WHERE x.conversation_id = m.conversation_id AND x.seq <= m.seq
+) WHERE messages_fts MATCH ?{} ORDER BY rank LIMIT ?"""
+)
+_LATEST = f"""
+SELECT m.conversation_id, m.seq, m.who, substr(m.text, 1, 200), m.timestamp, {_COUNTED}
+FROM turns t JOIN messages m ON m.conversation_id = t.conversation_id AND m.seq = t.seq AND m.who = 'user'
+WHERE 1{{}} ORDER BY t.timestamp DESC, t.conversation_id, t.seq DESC LIMIT ?
 """
 
 _SUMMARY = ("id", "channel", "started", "last_time", "last_text", "turns", "mood", "bookings", "handed_off")

@@ -1,6 +1,6 @@
 """The tables of the event log on SQLite and how a database file is opened.
 
-``events`` is the record; ``messages``, ``conversations`` and ``bookings`` are derived from it in the same
+``events`` is the record; ``messages``, ``turns``, ``conversations`` and ``bookings`` are derived from it in the same
 transaction, so that search, listing and exactly-once delivery need no second pass. Migrations are
 sqlite-utils' own (table ``_sqlite_migrations``); ``PRAGMA user_version`` carries the version of the events' JSON.
 """
@@ -12,7 +12,8 @@ from pathlib import Path
 
 from sqlite_utils import Database, Migrations
 
-from memory.events import SCHEMA_VERSION
+from memory.events import SCHEMA_VERSION, event_from_json
+from memory.store_rows import write_turns
 
 BUSY_TIMEOUT_MS = 5_000
 """How long a connection waits for another process's write lock."""
@@ -34,6 +35,31 @@ def create_event_log(db: Database) -> None:
     for statement in _VERSION_1:
         db.execute(statement)
 
+
+@migrations()
+def create_turns(db: Database) -> None:
+    """Version 2: what is known of each turn, for searches; logs of before are read through once."""
+    db.execute(_TURNS)
+    db.execute("CREATE INDEX turns_by_time ON turns (timestamp)")
+    ids = [row[0] for row in db.execute("SELECT DISTINCT conversation_id FROM events").fetchall()]
+    for conversation_id in ids:
+        rows = db.execute("SELECT payload FROM events WHERE conversation_id = ? ORDER BY seq", [conversation_id])
+        write_turns(db, conversation_id, 0, [event_from_json(row[0]) for row in rows.fetchall()])
+
+
+_TURNS = """CREATE TABLE turns (
+    conversation_id TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    message_id TEXT NOT NULL,
+    timestamp REAL NOT NULL,
+    channel TEXT NOT NULL,
+    intent TEXT NOT NULL,
+    sentiment REAL NOT NULL,
+    action TEXT NOT NULL,
+    failed INTEGER NOT NULL,
+    feedback INTEGER NOT NULL,
+    PRIMARY KEY (conversation_id, seq)
+) WITHOUT ROWID"""
 
 _VERSION_1 = (
     """CREATE TABLE events (
@@ -114,7 +140,7 @@ def open_for_writing(path: Path, synchronous: str = "FULL") -> Database:
 def _migrate(db: Database, path: Path) -> None:
     known = {migration.name for migration in migrations.pending(db)}
     applied = {migration.name for migration in migrations.applied(db)}
-    ours = {create_event_log.__name__}
+    ours = {create_event_log.__name__, create_turns.__name__}
     unknown = sorted(applied - known - ours)
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if unknown or version > SCHEMA_VERSION:

@@ -64,7 +64,7 @@ def export_onnx(
 
     The manifest is written last: a folder without a fitting manifest is refused by ``OnnxPolicy.load``.
     """
-    data = _onnx_bytes(network, featurizer.size)
+    data = onnx_bytes(network, featurizer.size)
     manifest = PolicyManifest(
         name=name,
         featurizer=featurizer.kind,
@@ -80,7 +80,8 @@ def export_onnx(
     return manifest
 
 
-def _onnx_bytes(network: nn.Module, inputs: int) -> bytes:
+def onnx_bytes(network: nn.Module, inputs: int) -> bytes:
+    """``network`` as an ONNX file: `features` (B, ``inputs``) -> `values` (B, ...), any B."""
     import torch
 
     example, batch = torch.zeros(2, inputs), torch.export.Dim("batch", min=1)

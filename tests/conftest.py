@@ -13,10 +13,23 @@ import pytest
 
 from bot.assistant import Assistant, load_assistant
 from bot.config import Config
+from tests.postgresql import postgres
 
+__all__ = ["postgres"]
 ROOT = Path(__file__).parents[1]
 POLICY_STEPS = 1000
 """Steps of the tests' policy training: a third of the default, enough to be on a par with the rules."""
+
+
+ALONE = ("promises", "e2e", "slack")
+"""Folders whose tests kill servers, count milliseconds or drive a browser."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what must not run beside other tests (see the Makefile)."""
+    for item in items:
+        if item.path.relative_to(ROOT / "tests").parts[0] in ALONE:
+            item.add_marker("alone")
 
 
 @pytest.fixture(scope="session")
@@ -63,6 +76,14 @@ def model_dir(models: Path) -> Path:
 def config(models: Path, tmp_path: Path) -> Config:
     """A configuration with the trained model and a database of its own."""
     return Config(assistant=ROOT / "assistants" / "restaurants", models=models, data=tmp_path / "data")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Where an empty event log is to be: a file, then a PostgreSQL database (skipped where there is none)."""
+    if request.param == "sqlite":
+        return tmp_path / "data" / "log.sqlite3"
+    return str(request.getfixturevalue("postgres").fresh())
 
 
 def _inputs() -> str:

@@ -5,17 +5,21 @@
     any other conversation id, writing              free, as in Rasa
     any other conversation id, reading              the developer
     inspector, tracker                              the developer
+    NLU of a text, domain, status                   anybody; with Rasa's token or JWT set, the developer
+    a conversation whose id is a JWT's username     that JWT
 
-The developer is whoever shows the inspector's token; on a loopback address without a token set, whoever connects
-to it by a loopback name (so that a foreign name pointed at 127.0.0.1 opens nothing).
+The developer is whoever shows the inspector's token, Rasa's token (``?token=`` or as a bearer) or an admin's JWT; on a
+loopback address with none of them set, whoever connects to it by a loopback name (so that a foreign name pointed at
+127.0.0.1 opens nothing).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
 
+from bot.api_auth import ApiAuth
 from bot.auth import WIDGET_PREFIX, ConversationTokens, bearer, origin_allowed, same
 from bot.channels.slack_events import CONVERSATION_PREFIX
 from bot.limits import ServerSettings, is_loopback
@@ -27,19 +31,39 @@ SUBPROTOCOL = "rejoinder"
 
 @dataclass(frozen=True)
 class Access:
-    """Decides by the server's settings and the conversation tokens."""
+    """Decides by the server's settings, the conversation tokens and Rasa's protection of its API."""
 
     settings: ServerSettings
     tokens: ConversationTokens
+    api: ApiAuth = field(default_factory=ApiAuth)
 
     def developer(self, connection: HTTPConnection) -> None:
         """Let the developer in.
 
         Raises:
-            Refusal: 401.
+            Refusal: 401; 403 for a genuine JWT that is not an admin's.
         """
         if not self._is_developer(connection):
-            raise unauthorised()
+            raise self._denied(connection)
+
+    def ask(self, connection: HTTPConnection) -> None:
+        """Let somebody ask what no conversation is needed for: everybody, unless the API is protected.
+
+        Raises:
+            Refusal: see ``developer``.
+        """
+        if self.api.is_on:
+            self.developer(connection)
+
+    def manage(self, connection: HTTPConnection, conversation_id: str) -> None:
+        """Let somebody change what is stored of a conversation: the developer, and the JWT of the user it belongs to.
+
+        Raises:
+            Refusal: see ``developer``.
+        """
+        caller = self.api.caller(bearer(connection.headers.get("authorization")))
+        if caller is None or not caller.may_reach(conversation_id):
+            self.developer(connection)
 
     def write(self, connection: HTTPConnection, conversation_id: str) -> None:
         """Let somebody speak in a conversation.
@@ -54,11 +78,13 @@ class Access:
         """Let somebody read a conversation.
 
         Raises:
-            Refusal: 401; the same for a foreign, a forged and an unknown conversation.
+            Refusal: 401; the same for a foreign, a forged and an unknown conversation. 403 for somebody else's JWT.
         """
         token = bearer(connection.headers.get("authorization")) or self._subprotocol(connection)
-        own = conversation_id.startswith(WIDGET_PREFIX) and self.tokens.opens(conversation_id, token)
-        if not own:
+        if conversation_id.startswith(WIDGET_PREFIX) and self.tokens.opens(conversation_id, token):
+            return
+        caller = self.api.caller(token)
+        if caller is None or not caller.may_reach(conversation_id):
             self.developer(connection)
 
     def origin(self, connection: HTTPConnection) -> None:
@@ -72,12 +98,23 @@ class Access:
             raise Refusal(403, "OriginNotAllowed", "this site is not listed under server.allowed_origins")
 
     def _is_developer(self, connection: HTTPConnection) -> bool:
-        expected = self.settings.inspect_token
-        if expected is not None:
-            return same(bearer(connection.headers.get("authorization")) or "", expected)
+        expected, token = self.settings.inspect_token, bearer(connection.headers.get("authorization"))
+        if expected is not None and same(token or "", expected):
+            return True
+        if self.api.opens(connection.query_params.get("token")) or self.api.opens(token):
+            return True
+        caller = self.api.caller(token)
+        if caller is not None and caller.may_reach(None):
+            return True
+        if expected is not None or self.api.is_on:
+            return False
         host = connection.headers.get("host", "").rpartition(":")
         name = host[0] if host[2].isdecimal() and host[0] else "".join(host)
         return self.settings.is_loopback and is_loopback(name)
+
+    def _denied(self, connection: HTTPConnection) -> Refusal:
+        genuine = self.api.caller(bearer(connection.headers.get("authorization"))) is not None
+        return forbidden() if genuine else unauthorised()
 
     @staticmethod
     def _subprotocol(connection: HTTPConnection) -> str | None:
@@ -88,3 +125,8 @@ class Access:
 def unauthorised() -> Refusal:
     """One answer for every missing, foreign, forged or expired token."""
     return Refusal(401, "NotAuthenticated", "send a valid token in the header Authorization: Bearer")
+
+
+def forbidden() -> Refusal:
+    """A genuine JWT whose role doesn't reach this."""
+    return Refusal(403, "NotAuthorized", "this user reaches only the conversation that has the user's name")

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -63,13 +63,16 @@ def content_security_policy(frame_ancestors: tuple[str, ...]) -> str:
 class Pages:
     """The chat page, the embeddable widget and the inspector, from the folder ``widget``."""
 
-    def __init__(self, folder: Path = WIDGET) -> None:
+    def __init__(self, folder: Path = WIDGET, version: str = "") -> None:
         self._folder = folder
+        self._version = version
         self.files = StaticFiles(directory=folder, check_dir=False)
 
     async def index(self, request: Request) -> Response:
-        """The chat page."""
-        return self._file("index.html")
+        """The chat page for browsers; for programs one line with the version, as Rasa says it."""
+        if "text/html" in request.headers.get("accept", ""):
+            return self._file("index.html")
+        return PlainTextResponse(f"Hello from Rejoinder: {self._version}", headers={"Vary": "Accept"})
 
     async def script(self, request: Request) -> Response:
         """The module that puts the widget on any page."""
@@ -92,7 +95,7 @@ class Pages:
         path = self._folder / name
         if not path.exists():
             raise _missing(name, "reinstall the package")
-        return FileResponse(path, headers={"Cache-Control": "no-cache"})
+        return FileResponse(path, headers={"Cache-Control": "no-cache", "Vary": "Accept"})
 
 
 def _missing(name: str, remedy: str) -> Refusal:

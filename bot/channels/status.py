@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
-import inspect
-import re
-from collections.abc import Awaitable, Callable, Sequence
+import io
+import math
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from ruamel.yaml import YAML
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
 from bot.channels.access import Access
+from bot.channels.openapi import describe
 from bot.channels.pages import api_page
-from bot.channels.tracker import parse_json, tracker_json
 from bot.channels.turns import unknown
+from bot.channels.views import Views
 from bot.conversations import Conversations, UnknownConversation
 from bot.metrics import CONTENT_TYPE
 from bot.wire import Refusal, check_id, json_response, read_object, take_text
 from memory.dialogue import NLUResult
+from memory.events import Event
 
 Parse = Callable[[str], Awaitable[NLUResult]]
 
+LAST_SECOND = 10**11
+"""Times in seconds since the epoch are below; milliseconds by mistake are above."""
 INCLUDE_EVENTS = ("ALL", "APPLIED", "AFTER_RESTART", "NONE")
+
+
+def yaml_text(content: Mapping[str, Any]) -> str:
+    """Plain YAML of JSON values."""
+    out = io.StringIO()
+    yaml = YAML()
+    yaml.default_flow_style = False
+    yaml.dump(content, out)
+    return out.getvalue()
 
 
 class Status:
@@ -33,16 +47,20 @@ class Status:
         conversations: Conversations,
         access: Access,
         parse: Parse,
+        views: Views,
         title: str,
         model: Callable[[], str],
         version: str,
+        domain: Mapping[str, Any] | None = None,
     ) -> None:
         self._conversations = conversations
         self._access = access
         self._parse = parse
+        self._views = views
         self._title = title
         self._model = model
         self._version = version
+        self._domain = domain
 
     async def health(self, request: Request) -> Response:
         """200 when messages can be answered and kept, else 503 with the reason."""
@@ -61,87 +79,93 @@ class Status:
 
     async def status(self, request: Request) -> Response:
         """Which model is served."""
+        self._access.ask(request)
         return json_response({"model_file": self._model(), "model_id": self._model(), "num_active_training_jobs": 0})
+
+    async def domain(self, request: Request) -> Response:
+        """The assistant's domain: JSON, or YAML for ``Accept: application/x-yaml``; 406 for anything else."""
+        self._access.ask(request)
+        if self._domain is None:
+            raise Refusal(404, "NotFound", "this assistant has no domain")
+        accepted = [part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "*/*").split(",")]
+        for kind in accepted:
+            if kind.endswith("json") or kind in ("*/*", "application/*"):
+                return json_response(self._domain)
+            if kind.endswith(("yaml", "yml")):
+                return Response(yaml_text(self._domain), media_type="application/x-yaml")
+        raise Refusal(406, "NotAcceptable", "the domain is there as application/json and application/x-yaml")
 
     async def parse(self, request: Request) -> Response:
         """NLU of ``{"text"}`` without a conversation; nothing is stored."""
+        self._access.ask(request)
         settings = self._access.settings
         content = await read_object(request, settings.max_body_bytes)
         text = take_text(content, "text", settings.max_message_chars)
-        return json_response(parse_json(await self._parse(text)))
+        return json_response(self._views.parsed(await self._parse(text)))
 
     async def tracker(self, request: Request) -> Response:
-        """Rasa's tracker of one conversation; ``?include_events=NONE`` leaves the events out."""
+        """Rasa's tracker of one conversation; ``include_events=NONE`` shows no events, ``until`` no later ones."""
         conversation = check_id(request.path_params["conversation"], "conversation")
         self._access.read(request, conversation)
-        include = request.query_params.get("include_events", "AFTER_RESTART")
-        if include not in INCLUDE_EVENTS:
-            raise Refusal(400, "InvalidField", f"'include_events' must be one of {', '.join(INCLUDE_EVENTS)}")
+        include, until = take_include_events(request.query_params), take_until(request.query_params)
+        events: Sequence[Event]
         try:
             events = self._conversations.events(conversation)
         except UnknownConversation as error:
-            raise unknown(error) from None
-        return json_response(tracker_json(self._conversations.engine.ontology, conversation, events, include))
+            events = self._views.beginning(time.time())
+            if not events:
+                raise unknown(error) from None
+        return json_response(self._views.tracker(conversation, events, include, until))
 
     async def docs(self, request: Request) -> Response:
         """This API as one page."""
-        return api_page(describe(request.app.routes, self._title, self._version))
+        return api_page(self._described(request))
+
+    def _described(self, request: Request) -> dict[str, Any]:
+        return describe(request.app.routes, self._title, self._version, self._access.settings.max_message_chars)
 
     async def openapi(self, request: Request) -> Response:
         """This API for machines."""
-        return json_response(describe(request.app.routes, self._title, self._version))
+        return json_response(self._described(request))
 
 
-_BODIES: dict[str, dict[str, Any]] = {
-    "/webhooks/rest/webhook": {
-        "required": ["sender", "message"],
-        "properties": {
-            "sender": {"type": "string", "minLength": 1, "maxLength": 200},
-            "message": {"type": "string", "minLength": 1},
-            "message_id": {"type": ["string", "null"], "minLength": 1, "maxLength": 200},
-            "metadata": {"type": ["object", "null"]},
-        },
-    },
-    "/model/parse": {"required": ["text"], "properties": {"text": {"type": "string", "minLength": 1}}},
-    "/feedback": {
-        "required": ["conversation_id", "message_id", "value"],
-        "properties": {
-            "conversation_id": {"type": "string", "minLength": 1, "maxLength": 200},
-            "message_id": {"type": "string", "minLength": 1, "maxLength": 200},
-            "value": {"type": "integer", "enum": [1, -1]},
-            "comment": {"type": ["string", "null"]},
-        },
-    },
-}
+def take_flag(query: Mapping[str, str], key: str) -> bool:
+    """`true` or `false`; false when it isn't given.
+
+    Raises:
+        Refusal: 400.
+    """
+    given = query.get(key, "false").lower()
+    if given not in ("true", "false"):
+        raise Refusal(400, "InvalidField", f"{key!r} must be true or false")
+    return given == "true"
 
 
-def describe(routes: Sequence[BaseRoute], title: str, version: str) -> dict[str, Any]:
-    """OpenAPI 3.1 of the JSON operations; each handler's docstring is its description."""
-    paths: dict[str, Any] = {}
-    for route in routes:
-        if not isinstance(route, Route) or not route.methods or "/widget" in route.path or route.path in _PAGES:
-            continue
-        for method in sorted(route.methods - {"HEAD"}):
-            paths.setdefault(route.path, {})[method.lower()] = _operation(route)
-    return {"openapi": "3.1.0", "info": {"title": title, "version": version}, "paths": paths}
+def take_include_events(query: Mapping[str, str], default: str = "AFTER_RESTART") -> str:
+    """Which events a tracker shows.
+
+    Raises:
+        Refusal: 400.
+    """
+    include = query.get("include_events", default)
+    if include not in INCLUDE_EVENTS:
+        raise Refusal(400, "InvalidField", f"'include_events' must be one of {', '.join(INCLUDE_EVENTS)}")
+    return include
 
 
-_PAGES = ("/", "/inspect", "/docs", "/openapi.json")
+def take_until(query: Mapping[str, str]) -> float | None:
+    """The time (seconds since the epoch) after which events are left out, or None.
 
-
-def _operation(route: Route) -> dict[str, Any]:
-    failure = {"description": "Refused: {status, reason, message, code}", "content": {"application/json": {}}}
-    kind = "text/plain" if route.path == "/metrics" else "application/json"
-    operation: dict[str, Any] = {
-        "description": (inspect.getdoc(route.endpoint) or "").replace("``", "`"),
-        "responses": {"200": {"description": "Done", "content": {kind: {}}}, "default": failure},
-    }
-    names = re.findall(r"{(\w+)}", route.path)
-    if names:
-        operation["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
-        ]
-    if route.path in _BODIES:
-        schema = {"type": "object", **_BODIES[route.path]}
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
-    return operation
+    Raises:
+        Refusal: 400.
+    """
+    given = query.get("until")
+    if given is None:
+        return None
+    try:
+        until = float(given[:40])
+    except ValueError:
+        until = math.nan
+    if not 0 <= until <= LAST_SECOND:  # nan is not
+        raise Refusal(400, "InvalidField", f"'until' must be a number of seconds since the epoch, 0 to {LAST_SECOND}")
+    return until

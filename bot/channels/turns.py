@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from bot.conversations import Conversations, MessageConflict, TurnFailed, UnknownConversation, UnknownMessage
+from bot.conversations import (
+    Conversations,
+    EngineTurn,
+    MessageConflict,
+    Step,
+    TurnFailed,
+    UnknownConversation,
+    UnknownMessage,
+)
 from bot.limits import InFlight, RateLimit, ServerSettings, TooBusy
 from bot.wire import Refusal
 from memory.dialogue import BotResponse, UserMessage
@@ -36,12 +44,28 @@ class Turns:
             with self.in_flight.enter():
                 return await self.conversations.handle(message)
         except TooBusy as error:
-            self.conversations.metrics.error("TooBusy")
-            raise Refusal(error.status, "TooBusy", str(error), retry_after=error.retry_after) from None
+            raise self._busy(error) from None
         except MessageConflict as error:
             raise Refusal(409, "MessageConflict", f"{error}: use a new message_id for a new message") from None
         except TurnFailed as error:
             raise failed(error) from None
+
+    async def advance(self, conversation_id: str, step: Step) -> EngineTurn:
+        """Add what ``step`` makes happen in a conversation, within the same limits.
+
+        Raises:
+            Refusal: 503 too much at once.
+            DuplicateMessage, TurnFailed: see ``Conversations.advance``.
+        """
+        try:
+            with self.in_flight.enter():
+                return await self.conversations.advance(conversation_id, step)
+        except TooBusy as error:
+            raise self._busy(error) from None
+
+    def _busy(self, error: TooBusy) -> Refusal:
+        self.conversations.metrics.error("TooBusy")
+        return Refusal(error.status, "TooBusy", str(error), retry_after=error.retry_after)
 
     async def feedback(self, conversation_id: str, message_id: str, value: int, comment: str = "") -> None:
         """Keep a thumb.
@@ -82,12 +106,13 @@ def unknown(error: UnknownConversation) -> Refusal:
 
 
 def reply_json(reply: BotResponse) -> dict[str, Any]:
-    """One reply of the WebSocket and the history: only the keys that are set."""
+    """One reply of the WebSocket and the history: only the keys that are set; quick replies are buttons there."""
     body: dict[str, Any] = {}
     if reply.text:
         body["text"] = reply.text
-    if reply.buttons:
-        body["buttons"] = [{"title": button.title, "payload": button.payload} for button in reply.buttons]
+    buttons = _buttons(reply)
+    if buttons:
+        body["buttons"] = buttons
     if reply.image is not None:
         body["image"] = reply.image
     if reply.custom is not None:
@@ -98,19 +123,34 @@ def reply_json(reply: BotResponse) -> dict[str, Any]:
 def rasa_messages(recipient_id: str, replies: Iterable[BotResponse]) -> list[dict[str, Any]]:
     """Replies as Rasa's REST channel says them.
 
-    A text is split at blank lines, text with buttons is one message, ``custom`` and ``image`` are messages of
-    their own.
+    A text is split at blank lines, text with buttons is one message, ``custom``, ``image`` and ``attachment`` are
+    messages of their own, and so is every one of the ``elements``.
     """
     messages: list[dict[str, Any]] = []
     for reply in replies:
-        if reply.buttons:
-            buttons = [{"title": button.title, "payload": button.payload} for button in reply.buttons]
-            messages.append({"recipient_id": recipient_id, "text": reply.text, "buttons": buttons})
-        else:
-            parts = (part for part in reply.text.strip().split("\n\n") if part.strip())
-            messages.extend({"recipient_id": recipient_id, "text": part} for part in parts)
-        if reply.custom is not None:
-            messages.append({"recipient_id": recipient_id, "custom": reply.custom})
-        if reply.image is not None:
-            messages.append({"recipient_id": recipient_id, "image": reply.image})
+        messages.extend({"recipient_id": recipient_id, **content} for content in _contents(reply))
     return messages
+
+
+def _contents(reply: BotResponse) -> Iterator[dict[str, Any]]:
+    buttons, parts = _buttons(reply), reply.parts or {}
+    if buttons:
+        yield {"text": reply.text, "buttons": buttons}
+    else:
+        yield from ({"text": part} for part in reply.text.strip().split("\n\n") if part.strip())
+    if reply.custom is not None:
+        yield {"custom": reply.custom}
+    if reply.image is not None:
+        yield {"image": reply.image}
+    if parts.get("attachment") is not None:
+        yield {"attachment": parts["attachment"]}
+    for element in parts.get("elements") or ():
+        text = f"{element.get('title', '')} : {element.get('subtitle', '')}"
+        yield {"text": text, "buttons": element.get("buttons") or []}
+
+
+def _buttons(reply: BotResponse) -> list[dict[str, Any]]:
+    quick = (reply.parts or {}).get("quick_replies") or ()
+    if quick:
+        return [dict(button) for button in quick]
+    return [{"title": button.title, "payload": button.payload} for button in reply.buttons]

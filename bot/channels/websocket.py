@@ -97,7 +97,7 @@ class WidgetChannel:
             conversation = check_id(socket.query_params.get("conversation", ""), "conversation")
             self._access.read(socket, conversation)
         except Refusal as refusal:
-            await socket.send_denial_response(refusal.response())
+            await socket.send_denial_response(refusal.response(socket.app.state.version))
             return
         offered = socket.headers.get("sec-websocket-protocol", "").split(",")[0].strip()
         await socket.accept(SUBPROTOCOL if offered == SUBPROTOCOL else None)

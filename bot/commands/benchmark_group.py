@@ -321,6 +321,28 @@ def benchmark_classic(
     run(data, seeds, quick=quick, as_json=as_json)
 
 
+@benchmark.command("search")
+def benchmark_search(
+    seeds: Annotated[int, typer.Option(min=1, help="Worlds of documents and users.")] = 5,
+    out: Annotated[Path, typer.Option(help="Finished runs; a second call goes on from there.")] = Path(
+        "runs/benchmark_search.jsonl"
+    ),
+    queries: Annotated[
+        Path | None, typer.Option(help="CSV (.xz too) with text,category: recorded queries to find categories for.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A small world, at most two seeds.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What becomes of new documents in search, by day, with and without priors: shares, clicks, curves; resumable.
+
+    Examples: `rejoinder benchmark search --queries banking77/train.csv.xz`
+    · `rejoinder benchmark search --quick --json`
+    """
+    from bot.commands.benchmark_search import search as run
+
+    run(seeds, out, queries, quick=quick, as_json=as_json)
+
+
 def number_ranges(text: str, option: str) -> tuple[int, ...]:
     """The numbers of ``1,3-5``; typer.BadParameter for anything else."""
     numbers: list[int] = []

@@ -77,18 +77,19 @@ def _policy(config: Config) -> str:
 
 
 def _store(config: Config) -> str:
-    from memory.store import SqliteStore
+    from memory.store_opening import open_store, shown_address
 
-    if not config.database.exists():
+    address = config.store_address
+    if address == config.database and not config.database.exists():
         return f"{config.database} will be made at the first start"
-    store = SqliteStore(config.database)
+    store = open_store(address)
     try:
         problem = store.check()
     finally:
         store.close()
     if problem:
-        raise RuntimeError(f"{config.database}: {problem}")
-    return str(config.database)
+        raise RuntimeError(f"{shown_address(address)}: {problem}")
+    return shown_address(address)
 
 
 def _port(config: Config) -> str:

@@ -7,20 +7,31 @@ from pathlib import Path
 from typing import Any
 
 from bot.commands.benchmark_probes import counted
+from bot.config import Config
 from bot.errors import CommandError
 from bot.report import console, print_json, print_table
 
-LOGS = ("open_bandit",)
+LOGS = ("open_bandit", "slates")
 """Formats of logs."""
 
 
-def selection(log: str, path: Path, clip: float | None, resamples: int, *, as_json: bool) -> None:
-    """Estimate each policy from the other's log, with every estimator, and compare with what it really earned."""
+def selection(
+    log: str, path: Path, clip: float | None, resamples: int, config: Config | None = None, *, as_json: bool
+) -> None:
+    """Estimate policies from a log, with every estimator, and compare with what was really earned.
+
+    ``config`` says where the database and the served rankers are, for ``slates``.
+    """
     from policies.ranking.offline_evaluation import EvaluationSettings
 
     if log not in LOGS:
         raise CommandError(f"--log {log}: there are {', '.join(LOGS)}")
     settings = EvaluationSettings(clip=clip, resamples=resamples)
+    if log == "slates":
+        from bot.commands.evaluate_slates import evaluate_slates
+
+        evaluate_slates(path, settings, config or Config(), as_json=as_json)
+        return
     report = _open_bandit(path, settings, quiet=as_json)
     if as_json:
         print_json(report)

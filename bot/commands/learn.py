@@ -17,6 +17,7 @@ from bot.errors import CommandError
 from bot.learning.cycle import OnlineLearning
 from bot.learning.decisions import decision_report
 from bot.report import console, print_json, print_table
+from bot.stored_log import require_log
 
 
 def learn(config: Config, *, once: bool, status: bool, rollback: bool, as_json: bool) -> None:
@@ -38,10 +39,9 @@ def learn(config: Config, *, once: bool, status: bool, rollback: bool, as_json: 
 
 def decisions(config: Config, *, as_json: bool) -> None:
     """Print how often each policy, layer and version decided, and how often it took over from another."""
-    if not config.database.exists():
-        raise CommandError(f"{config.database}: no conversations yet; `rejoinder serve` or `rejoinder chat` makes some")
+    require_log(config)
     with _busy("reading conversations", quiet=as_json):
-        report = decision_report(config.database, config.learning.max_conversations)
+        report = decision_report(config.store_address, config.learning.max_conversations)
     if as_json:
         print_json(report)
         return

@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
 from bot.assistant import Assistant, load_assistant
+from bot.commands.progress import training_progress
 from bot.config import Config
 from bot.errors import CommandError
+from bot.rasa.reading_files import is_rasa_project
 from bot.report import console, print_json, print_table
 from bot.task import error_model
 from bot.tuned_settings import with_tuned
 from bot.users import practice_users
 
-PARTS = ("all", "nlu", "policy")
+PARTS = ("all", "nlu", "policy", "ranker")
 
 
 def train(
     what: str, config: Config, *, steps: int | None, if_missing: bool = False, resume: bool = False, as_json: bool
 ) -> None:
-    """Train ``what`` (all, nlu or policy) and report; with ``if_missing`` only when no usable model is there.
+    """Train ``what`` (all, nlu, policy or ranker) and report; with ``if_missing`` only when no usable model is there.
 
     ``resume``: the policy's training goes on from where an earlier one with the same settings was cut off.
     """
     if what not in PARTS:
         raise CommandError(f"can't train {what!r}: say one of {', '.join(PARTS)}")
+    if what == "ranker":
+        from bot.commands.train_ranker import train_ranker
+
+        train_ranker(config, as_json=as_json)
+        return
+    if is_rasa_project(config.assistant):
+        from bot.commands.train_rasa import train_rasa
+
+        train_rasa(what, config, if_missing=if_missing, as_json=as_json)
+        return
     if if_missing and _usable(config):
         return
     try:
@@ -68,7 +77,7 @@ def _usable(config: Config) -> bool:
 def _train_nlu(config: Config, assistant: Assistant, *, quiet: bool) -> dict[str, Any]:
     from bot.nlu.train import train_nlu
 
-    with _progress("NLU", quiet=quiet) as update:
+    with training_progress("NLU", quiet=quiet) as update:
         return train_nlu(
             assistant,
             config.model_dir,
@@ -93,7 +102,7 @@ def _train_policy(config: Config, assistant: Assistant, steps: int, resume: bool
         ),
         config.tuned.policy, "tuned.policy",
     )  # fmt: skip
-    with _progress("policy", quiet=quiet) as update:
+    with training_progress("policy", quiet=quiet) as update:
 
         def progress(step: int, total: int, metrics: Mapping[str, float]) -> None:
             shown = ", ".join(f"{name} {metrics[name]:.2f}" for name in ("success", "reward") if name in metrics)
@@ -112,18 +121,6 @@ def _train_policy(config: Config, assistant: Assistant, steps: int, resume: bool
     if report["interrupted"] and not quiet:
         console.print("[yellow]interrupted: the best policy so far was kept; --resume goes on[/yellow]")
     return report
-
-
-@contextmanager
-def _progress(label: str, *, quiet: bool) -> Iterator[Any]:
-    """Yields ``update(share, text)``; ``share`` in [0, 1]."""
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(),
-        TimeRemainingColumn(), TextColumn("{task.fields[detail]}"),
-    )  # fmt: skip
-    with Progress(*columns, disable=quiet, console=console) as progress:
-        task = progress.add_task(f"training {label}", total=1.0, detail="")
-        yield lambda share, detail="": progress.update(task, completed=share, detail=detail)
 
 
 def _summary(config: Config, report: Mapping[str, Any]) -> None:

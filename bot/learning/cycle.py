@@ -57,12 +57,13 @@ class OnlineLearning:
 
     def dialogues(self, now: float) -> list[RealDialogue]:
         """Finished dialogues, oldest first; none as long as there is no event log."""
-        if not self.config.database.exists():
+        address = self.config.store_address
+        if address == self.config.database and not self.config.database.exists():
             return []
         learning, space = self.config.learning, ActionSpace(self.assistant.ontology)
         reward = OutcomeReward(**learning.rewards.model_dump())
         reader = ExperienceReader(space, self._featurizer(), reward, learning.silence_seconds)
-        return reader.read(self.config.database, now, learning.max_conversations)
+        return reader.read(address, now, learning.max_conversations)
 
     def _featurizer(self) -> Featurizer:
         manifest = read_manifest(self.versions.directory)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from bot.learning.experience import latest_conversations
 from memory.events import Decided
+from memory.store_opening import StoreAddress
 
 
-def decision_report(database: Path, limit: int) -> dict[str, Any]:
+def decision_report(database: StoreAddress, limit: int) -> dict[str, Any]:
     """Counts over the ``limit`` latest conversations.
 
     ``share`` is the decider's coverage; ``takeovers`` counts decisions whose predecessor in the same conversation was

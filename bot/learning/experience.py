@@ -23,6 +23,7 @@ from memory.conversation import Conversation, apply
 from memory.events import Booked, Decided, Event, FeedbackGiven, HandedOff, UserUttered, event_from_json
 from memory.ontology import BoolArray
 from memory.store import StoreUnavailable
+from memory.store_opening import StoreAddress, is_database_url, open_store
 from memory.store_schema import open_for_reading
 from memory.turn import FloatArray
 from policies.actions import ActionSpace
@@ -89,7 +90,7 @@ class ExperienceReader:
     ) -> None:
         self._space, self._featurize, self._reward, self._silence = space, featurize, reward, silence
 
-    def read(self, database: Path, now: float, limit: int) -> list[RealDialogue]:
+    def read(self, database: StoreAddress, now: float, limit: int) -> list[RealDialogue]:
         """The finished dialogues of the ``limit`` latest conversations, oldest first; StoreUnavailable."""
         found: list[RealDialogue] = []
         for conversation, events in latest_conversations(database, limit):
@@ -187,12 +188,15 @@ class _Cutter:
             self._steps[-1].reward += reward
 
 
-def latest_conversations(database: Path, limit: int) -> Iterable[tuple[str, list[Event]]]:
+def latest_conversations(database: StoreAddress, limit: int) -> Iterable[tuple[str, list[Event]]]:
     """(id, events) of the ``limit`` conversations that were active last; never waits for the server's writes.
 
     StoreUnavailable, naming the file, when it can't be read or an event was written by a newer version.
     """
-    connection = open_for_reading(database)
+    if is_database_url(database):
+        yield from _latest_in_database(database, limit)
+        return
+    connection = open_for_reading(Path(database))
     try:
         ids = connection.execute(
             "SELECT id FROM conversations ORDER BY last_time DESC, id LIMIT ?", (limit,)
@@ -210,6 +214,19 @@ def latest_conversations(database: Path, limit: int) -> Iterable[tuple[str, list
         raise StoreUnavailable(f"{database}: the event log can't be read: {error}") from None
     finally:
         connection.close()
+
+
+def _latest_in_database(url: StoreAddress, limit: int) -> Iterable[tuple[str, list[Event]]]:
+    store = open_store(url)
+    try:
+        for summary in store.conversations(limit):
+            try:
+                events = store.load(summary.id)
+            except ValueError as error:
+                raise StoreUnavailable(f"conversation {summary.id!r}: {error}") from None
+            yield summary.id, events
+    finally:
+        store.close()
 
 
 @dataclass(frozen=True, slots=True)

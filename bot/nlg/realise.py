@@ -10,7 +10,7 @@ import numpy as np
 
 from bot.assistant import Assistant
 from bot.hours import WEEKDAYS
-from bot.nlg.templates import Templates
+from bot.nlg.templates import Choose, Templates, Wording
 from bot.preferences import PreferenceFilter
 from memory.belief import top_values
 from memory.conversation import Conversation
@@ -25,7 +25,7 @@ _YES_NO = (Button("Yes", "/affirm"), Button("No", "/negate"))
 
 
 class Realiser:
-    """Words for system acts and social decisions; ``rng`` decides among equal wordings."""
+    """Words for system acts and social decisions; ``choose``, or else ``rng``, decides among equal wordings."""
 
     def __init__(self, assistant: Assistant) -> None:
         self.assistant = assistant
@@ -35,49 +35,57 @@ class Realiser:
         self.preferences = PreferenceFilter(assistant.task.preferences, assistant.ontology.entities)
 
     def task(
-        self, act: SystemAct, state: Conversation, nlu: NLUResult, rng: np.random.Generator, reference: str = ""
-    ) -> list[BotResponse]:
+        self, act: SystemAct, state: Conversation, nlu: NLUResult, rng: np.random.Generator, reference: str = "",
+        choose: Choose | None = None,
+    ) -> list[BotResponse]:  # fmt: skip
         """The replies of a task turn; ``state`` is the conversation after the user's turn."""
-        turn = _Turn(self, act, state, nlu, rng, reference)
+        turn = _Turn(self, act, state, nlu, rng, reference, choose)
         return turn.say()
 
-    def social(self, decision: SocialDecision, state: Conversation, rng: np.random.Generator) -> list[BotResponse]:
+    def social(
+        self, decision: SocialDecision, state: Conversation, rng: np.random.Generator, choose: Choose | None = None
+    ) -> list[BotResponse]:
         """The replies of a social turn, followed by the pending question where it should be resumed."""
-        replies = self._social(decision, state, rng)
+        replies = self._social(decision, state, rng, choose)
         if decision.action == "restart" and self.preferences.known(state.preferences):
             worded = self.preferences.worded(state.preferences)
-            replies.append(self.templates.choose("utter_preference_kept", worded, rng))
+            replies.append(self.templates.choose("utter_preference_kept", worded, rng, choose=choose))
         if decision.resume:
-            replies += self.pending_question(state, rng)
+            replies += self.pending_question(state, rng, choose)
         return replies
 
-    def preface(self, state: Conversation, rng: np.random.Generator) -> BotResponse:
+    def preface(self, state: Conversation, rng: np.random.Generator, choose: Choose | None = None) -> BotResponse:
         """The short apology before an answer to somebody who is upset."""
-        return self._plain("utter_apologise", state, rng)
+        return self._plain("utter_apologise", state, rng, choose)
 
-    def _social(self, decision: SocialDecision, state: Conversation, rng: np.random.Generator) -> list[BotResponse]:
+    def _social(
+        self, decision: SocialDecision, state: Conversation, rng: np.random.Generator, choose: Choose | None
+    ) -> list[BotResponse]:
         match decision.action:
             case "repeat" if state.last_replies:
                 return list(state.last_replies)
             case "repeat":
-                return [self._plain("utter_repeat_unknown", state, rng)]
+                return [self._plain("utter_repeat_unknown", state, rng, choose)]
             case "faq":
                 entry = next((e for e in self.assistant.faq if e.id == decision.topic), None)
                 if entry is None:  # a shortcut may name any topic
-                    return [self._plain("utter_default", state, rng)]
-                return [BotResponse(str(entry.answers[int(rng.integers(len(entry.answers)))]))]
+                    return [self._plain("utter_default", state, rng, choose)]
+                wordings = [Wording.of(f"faq/{entry.id}", str(answer), str(answer)) for answer in entry.answers]
+                number = int(rng.integers(len(wordings))) if choose is None else choose("faq", wordings)
+                return [BotResponse(wordings[number].text)]
             case "chitchat":
-                return [self._plain(f"utter_chitchat/{decision.topic}", state, rng, default="utter_default")]
+                return [self._plain(f"utter_chitchat/{decision.topic}", state, rng, choose, default="utter_default")]
             case "handoff_offer":
-                return [replace(self._plain("utter_handoff_offer", state, rng), buttons=_YES_NO)]
+                return [replace(self._plain("utter_handoff_offer", state, rng, choose), buttons=_YES_NO)]
             case "handoff_declined":
-                return [self._plain("utter_help", state, rng)]
+                return [self._plain("utter_help", state, rng, choose)]
             case action:
-                return [self._plain(f"utter_{action}", state, rng, default="utter_default")]
+                return [self._plain(f"utter_{action}", state, rng, choose, default="utter_default")]
 
     def _plain(
-        self, name: str, state: Conversation, rng: np.random.Generator, default: str | None = None
-    ) -> BotResponse:
+        self, name: str, state: Conversation, rng: np.random.Generator, choose: Choose | None,
+        default: str | None = None,
+    ) -> BotResponse:  # fmt: skip
         task = self.assistant.task
         values = {"city": task.city, "phone": task.handoff_phone, "handoff_phone": task.handoff_phone}
         if state.bookings:
@@ -85,14 +93,16 @@ class Realiser:
             values |= {"reference": booking.reference, "name": booking.entity}
             values["phone"] = self.entity_values(booking.entity).get("phone", task.handoff_phone)
         chosen = name if name in self.templates or default is None else default
-        return self.templates.choose(chosen, values, rng, avoid=said(state.last_replies))
+        return self.templates.choose(chosen, values, rng, avoid=said(state.last_replies), choose=choose)
 
-    def pending_question(self, state: Conversation, rng: np.random.Generator) -> list[BotResponse]:
+    def pending_question(
+        self, state: Conversation, rng: np.random.Generator, choose: Choose | None = None
+    ) -> list[BotResponse]:
         """The task's open question again, so that a digression does not lose the thread; empty when none is open."""
         act = system_act(self.ontology, state.belief.last)
         if act.kind not in ("request", "confirm", "select", "request_open", "confirm_booking"):
             return []
-        return self.task(replace(act, answered=()), state, NLUResult(""), rng)
+        return self.task(replace(act, answered=()), state, NLUResult(""), rng, choose=choose)
 
     def entity_values(self, entity: str) -> dict[str, str]:
         """All columns of one entity's row."""
@@ -139,15 +149,19 @@ class _Turn:
         nlu: NLUResult,
         rng: np.random.Generator,
         reference: str,
+        choose: Choose | None,
     ) -> None:
         self.by, self.act, self.state, self.nlu, self.rng, self.reference = by, act, state, nlu, rng, reference
+        self.chooses = choose
         self.wanted = by.constraints(state)
         self.avoid = said(state.last_replies)
 
     def choose(
         self, response: str, values: Mapping[str, str] | None = None, mention: frozenset[str] = frozenset()
     ) -> BotResponse:
-        return self.by.templates.choose(response, values or {}, self.rng, avoid=self.avoid, mention=mention)
+        return self.by.templates.choose(
+            response, values or {}, self.rng, avoid=self.avoid, mention=mention, choose=self.chooses
+        )
 
     def say(self) -> list[BotResponse]:
         act = self.act

@@ -7,7 +7,9 @@ template (no ``str.format``: it would reach into attributes).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,6 +17,23 @@ from bot.assistant import Variant
 from memory.dialogue import BotResponse
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """One way to say something: ``text`` as it would be said; ``key`` names the wording, whatever fills it."""
+
+    key: str
+    text: str
+
+    @classmethod
+    def of(cls, name: str, template: str, text: str) -> Wording:
+        """``text`` filled from ``template``, a wording of ``name``; the key survives that wordings are rearranged."""
+        return cls(f"{name}#{zlib.crc32(template.encode('utf-8', 'surrogatepass')):08x}", text)
+
+
+Choose = Callable[[str, Sequence[Wording]], int]
+"""Content type (templates, faq) and equal wordings -> the number of the one to say."""
 
 
 class ResponseError(LookupError):
@@ -40,7 +59,7 @@ class Templates:
     def __contains__(self, name: str) -> bool:
         return bool(self.responses.get(name))
 
-    def candidates(self, name: str, values: Mapping[str, str], mention: frozenset[str] = frozenset()) -> list[str]:
+    def candidates(self, name: str, values: Mapping[str, str], mention: frozenset[str] = frozenset()) -> list[Wording]:
         """Filled wordings of ``name``, those that mention the most of ``mention`` first, none with a gap.
 
         ResponseError when the domain has no such response or none of its wordings can be filled.
@@ -53,7 +72,8 @@ class Templates:
             missing = sorted(placeholders(variants[0].text) - values.keys())
             raise ResponseError(f"response {name!r} needs {missing}, which are not known here: correct domain.yml")
         best = max(len(placeholders(v.text) & mention) for v in whole)
-        return [fill(v.text, values) for v in whole if len(placeholders(v.text) & mention) == best]
+        chosen = (v.text for v in whole if len(placeholders(v.text) & mention) == best)
+        return [Wording.of(name, text, fill(text, values)) for text in chosen]
 
     def choose(
         self,
@@ -63,14 +83,17 @@ class Templates:
         *,
         avoid: str = "",
         mention: frozenset[str] = frozenset(),
+        choose: Choose | None = None,
     ) -> BotResponse:
-        """One wording at random, not one that ``avoid`` (what was just said) already holds if there is another.
+        """One wording, not one that ``avoid`` (what was just said) already holds if there is another.
 
-        Buttons of any wording belong to the response: they are given whichever wording is chosen.
+        ``choose`` decides among the others; without it ``rng`` draws evenly. Buttons of any wording belong to the
+        response: they are given whichever wording is chosen.
         """
-        texts = self.candidates(name, values, mention)
-        fresh = [text for text in texts if text not in avoid] or texts
+        wordings = self.candidates(name, values, mention)
+        fresh = [wording for wording in wordings if wording.text not in avoid] or wordings
         variants = self.responses[name]
         buttons = next((v.buttons for v in variants if v.buttons), ())
         image = next((v.image for v in variants if v.image), None)
-        return BotResponse(fresh[int(rng.integers(len(fresh)))], buttons, image)
+        number = int(rng.integers(len(fresh))) if choose is None else choose("templates", fresh)
+        return BotResponse(fresh[number].text, buttons, image)

@@ -250,13 +250,13 @@ def _train_intents(
         tell("training the intent model", 0.6 + 0.05 * f)
         train, test = np.flatnonzero(fold != f), np.flatnonzero(fold == f)
         near, inputs = _neighbours(dense[train], targets[train], origin[train], clean_rows[train], len(labels))
-        head = _fit_head(labels, inputs, [hashed[i] for i in train], targets[train])
+        head = fit_head(labels, inputs, [hashed[i] for i in train], targets[train])
         tested = np.concatenate([dense[test], near.features(dense[test])], axis=1)
         held_out[test] = head.logits(tested, [hashed[i] for i in test])
     temperature = fit_temperature(held_out, targets)
     held_out /= temperature
     near, inputs = _neighbours(dense, targets, origin, clean_rows, len(labels))
-    head = _fit_head(labels, inputs, hashed, targets, temperature)
+    head = fit_head(labels, inputs, hashed, targets, temperature)
     topics, topic_accuracy = _train_topics(examples, dense, hashed, fold, answers, encoder)
     scope_rows = scope_features(labels, held_out, [evidence[i] for i in chosen])
     outside = np.array([e.intent == OUT_OF_SCOPE for e in examples])
@@ -333,22 +333,23 @@ def _train_topics(
         held_out = np.zeros((len(index), len(labels)), dtype=np.float32)
         for f in range(_FOLDS):
             train, test = np.flatnonzero(fold[index] != f), np.flatnonzero(fold[index] == f)
-            head = _fit_head(labels, dense[index[train]], [own[i] for i in train], targets[train])
+            head = fit_head(labels, dense[index[train]], [own[i] for i in train], targets[train])
             held_out[test] = head.logits(dense[index[test]], [own[i] for i in test])
         asked_rows = fold[index] >= 0
         temperature = fit_temperature(held_out[asked_rows], targets[asked_rows])
-        heads[kind] = _fit_head(labels, dense[index], own, targets, temperature)
+        heads[kind] = fit_head(labels, dense[index], own, targets, temperature)
         accuracy[kind] = round(float((held_out.argmax(axis=1) == targets)[asked_rows].mean()), 4)
     return heads, accuracy
 
 
-def _fit_head(
+def fit_head(
     labels: tuple[str, ...],
     dense: FloatArray,
     hashed: Sequence[dict[int, float]],
     targets: NDArray[np.int64],
     temperature: float = 1.0,
 ) -> SoftmaxHead:
+    """A softmax head on (N, D) ``dense`` and hashed features; labels that ``targets`` lacks get no probability."""
     from scipy import sparse
     from sklearn.linear_model import LogisticRegression
 
@@ -368,8 +369,10 @@ def _fit_head(
     model.fit(inputs, targets, sample_weight=(weight / np.average(weight, weights=sizes))[targets])
     weights = np.zeros((inputs.shape[1], len(labels)), dtype=np.float32)
     bias = np.full(len(labels), -30.0, dtype=np.float32)
-    weights[:, model.classes_] = model.coef_.T
-    bias[model.classes_] = model.intercept_
+    of = model.classes_ if len(model.classes_) > 2 else model.classes_[1:]
+    bias[model.classes_[0]] = 0.0  # of two labels scikit-learn fits the second's logit only
+    weights[:, of] = model.coef_.T
+    bias[of] = model.intercept_
     return SoftmaxHead(labels, weights[: dense.shape[1]], weights[dense.shape[1] :], bias, temperature)
 
 

@@ -111,10 +111,16 @@ function hitRow({ conversation_id, seq, who, snippet, timestamp }) {
   return element("li", {}, link);
 }
 
+/** The words and filters that are set, as the API takes them; empty for none. */
+function searched() {
+  const given = [["q", view.query], ...new FormData(byId("filters"))].filter(([, value]) => value.trim());
+  return new URLSearchParams(given).toString();
+}
+
 async function refreshList() {
-  const query = view.query;
-  const answer = query ? await get(`search?q=${encodeURIComponent(query)}`) : await get("conversations");
-  if (query !== view.query) return;
+  const query = searched();
+  const answer = query ? await get(`search?${query}`) : await get("conversations");
+  if (query !== searched()) return;
   const rows = query ? answer.hits : answer.conversations;
   const fingerprint = JSON.stringify([rows, view.conversation, query]);
   if (fingerprint === view.list) return;
@@ -240,11 +246,16 @@ async function poll() {
 }
 
 let searching;
-byId("search").addEventListener("input", (event) => {
+function searchSoon() {
   clearTimeout(searching);
-  view.query = event.target.value.trim();
   searching = setTimeout(refresh, SEARCH_DELAY_MS);
+}
+byId("search").addEventListener("input", (event) => {
+  view.query = event.target.value.trim();
+  searchSoon();
 });
+byId("filters").addEventListener("input", searchSoon);
+byId("filters").addEventListener("submit", (event) => event.preventDefault());
 addEventListener("hashchange", () => {
   const before = view.conversation;
   readHash();

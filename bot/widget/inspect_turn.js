@@ -1,33 +1,12 @@
 /** The right column of the inspector: what was understood, believed and decided in one turn. */
 
+import { bar, panel, percent } from "./inspect_parts.js";
+import { selected } from "./inspect_selection.js";
 import { element } from "./safe.js";
 
 const MIN_PROBABILITY = 0.01;
 const TOP_ACTIONS = 8;
 const STAGES = ["memory", "nlu", "track", "policy", "nlg", "store"];
-
-function percent(p) {
-  return p >= 0.9995 ? "1.00" : p.toFixed(2);
-}
-
-function bar(label, fraction, text, classes = "") {
-  const fill = element("span", { class: "fill" });
-  fill.style.width = `${Math.max(0, Math.min(1, fraction)) * 100}%`;
-  const name = element("span", { class: "label", title: label, dir: "auto" }, label);
-  return element(
-    "li",
-    { class: `bar ${classes}` },
-    name,
-    element("span", { class: "track" }, fill),
-    element("span", { class: "number" }, text),
-  );
-}
-
-function panel(title, aside, ...children) {
-  const heading = element("h3", {}, title);
-  if (aside) heading.append(element("span", { class: "aside" }, aside));
-  return element("section", { class: "panel" }, heading, ...children);
-}
 
 function bars(entries, classes) {
   const shown = entries.filter(([, p]) => p > MIN_PROBABILITY).sort((a, b) => b[1] - a[1]);
@@ -165,6 +144,7 @@ export function turnPanels(turn, number, memory) {
     believed(turn.belief),
     remembered(turn.recalled, memory),
     decided(turn.decision),
+    selected(turn.selection ?? []),
     mood,
     timed(turn.timings_ms),
   ].filter(Boolean);

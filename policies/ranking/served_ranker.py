@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,14 @@ class ServedRanker:
     def rank(self, features: NDArray[np.float32]) -> NDArray[np.int64]:
         """(N,) rows of ``features`` from the best to the worst; equal scores keep their order."""
         return np.argsort(-self.score(features), kind="stable")
+
+    def aligned(self, features: NDArray[np.floating[Any]], names: Sequence[str]) -> NDArray[np.float32]:
+        """(N, F) columns in the manifest's order from (N, M) ``features`` called ``names``; one that lacks is missing."""
+        result = np.full((len(features), len(self._columns)), np.nan, dtype=np.float32)
+        for place, name in enumerate(names):
+            if (column := self._columns.get(name)) is not None:
+                result[:, column] = features[:, place]
+        return result
 
     def matrix(self, rows: list[Mapping[str, float]]) -> NDArray[np.float32]:
         """(N, F) features of candidates that name theirs; one that isn't named is missing, an unknown one ignored."""

@@ -173,6 +173,11 @@ def test_the_inspector_shows_every_turn_folded(http: httpx.Client) -> None:
     hits = http.get("/inspect/api/search", params={"q": "book"}).json()["hits"]
     assert ("seen", 2) in {(hit["conversation_id"], hit["turn"]) for hit in hits}
     assert http.get("/inspect/api/search", params={"q": '"unbalanced'}).status_code == 200
+    only = {"q": "book", "channel": "rest", "since": "1d", "failed": "no"}
+    assert http.get("/inspect/api/search", params=only).json()["hits"] == hits
+    assert http.get("/inspect/api/search", params={**only, "failed": "yes"}).json()["hits"] == []
+    wrong = http.get("/inspect/api/search", params={"failed": "maybe"})
+    assert (wrong.status_code, wrong.json()["message"]) == (400, "failed is 'maybe': give yes or no")
 
 
 def test_feedback_is_kept_once_and_needs_a_known_message(http: httpx.Client) -> None:

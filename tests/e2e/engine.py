@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 
-from memory.conversation import Conversation, Turn
+from memory.conversation import Conversation, Turn, fold
 from memory.dialogue import (
     BotResponse,
     Button,
@@ -27,6 +28,7 @@ from memory.dialogue import (
 from memory.events import (
     BotUttered,
     Decided,
+    Event,
     MemoryAnswered,
     MemoryEvent,
     PreferenceStated,
@@ -56,6 +58,10 @@ class ScriptedEngine:
     def __init__(self, values: tuple[str, ...]) -> None:
         self.ontology = ontology(values)
         self._values = frozenset(values)
+
+    def fold(self, conversation_id: str, events: Sequence[Event]) -> Conversation:
+        """The state after all events."""
+        return fold(self.ontology, conversation_id, events)
 
     async def respond(self, state: Conversation, message: UserMessage) -> Turn:
         """The events of one turn."""

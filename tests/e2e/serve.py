@@ -6,6 +6,7 @@ import argparse
 import asyncio
 from pathlib import Path
 
+from bot.channels.views import BeliefViews
 from bot.conversations import Conversations
 from bot.limits import ServerSettings
 from bot.server import create_app, serve
@@ -36,13 +37,14 @@ def main() -> None:
         secret_file=given.db.parent / "secret",
     )
     values = tuple(value for value in payloads() if "\0" not in value)
+    engine = ScriptedEngine(("thai", "indian", *values))
     app = create_app(
-        Conversations(ScriptedEngine(("thai", "indian", *values)), SqliteStore(given.db), turn_seconds=5.0),
+        Conversations(engine, SqliteStore(given.db), turn_seconds=5.0),
         settings,
         parse=parse,
         title="restaurants",
         version="e2e",
-        actions=ACTIONS,
+        views=BeliefViews(engine.ontology, ACTIONS),
     )
     serve(app, settings)
 

@@ -75,6 +75,11 @@ def test_search_finds_the_turn(server: Server, watched: Watched) -> None:
     assert hits.count() == 2, "what the user said and what the bot repeated"
     hits.first.click()
     page.locator("#turn").get_by_text("Turn 2").wait_for()
+    page.get_by_text("Filters", exact=True).click()
+    page.get_by_label("Failed").select_option("yes")
+    page.get_by_text("Nothing found.").wait_for()
+    page.get_by_label("Failed").select_option("no")
+    page.locator("#conversations mark").first.wait_for()
     page.locator("#search").fill('"unbalanced AND (')
     page.get_by_text("Nothing found.").wait_for()
 

@@ -10,10 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memory.conversation import MOOD_MEMORY
-from memory.events import Booked, Event, FeedbackGiven, HandedOff, UserUttered
+from memory.events import Event
 from memory.store import (
-    DuplicateMessage,
     SequenceConflict,
     SqliteStore,
     StoreFull,
@@ -44,48 +42,6 @@ def append(store: SqliteStore, conversation: str, seq: int, events: list[Event])
     asyncio.run(run())
 
 
-def test_what_was_appended_is_loaded_in_order(store: SqliteStore) -> None:
-    first, second = turn(), turn("no, italian", "m2")
-    append(store, "a", 0, first)
-    append(store, "b", 0, turn("other"))
-    append(store, "a", 3, second)
-    assert [repr(e) for e in store.load("a")] == [repr(e) for e in (*first, *second)]
-    assert store.load("unknown") == []
-
-
-@pytest.mark.parametrize("seq", [0, 2, 4, 100])
-def test_a_wrong_sequence_number_is_refused_and_nothing_is_kept(store: SqliteStore, seq: int) -> None:
-    append(store, "a", 0, turn())
-    with pytest.raises(SequenceConflict):
-        append(store, "a", seq, turn("late", "m2"))
-    assert len(store.load("a")) == 3
-    assert store.search("late") == []
-    assert store.conversations()[0].turns == 1
-
-
-def test_a_message_id_is_kept_once_per_conversation(store: SqliteStore) -> None:
-    append(store, "a", 0, turn())
-    with pytest.raises(DuplicateMessage):
-        append(store, "a", 3, turn("again"))
-    append(store, "b", 0, turn("another conversation may use the id"))
-    assert len(store.load("a")) == 3
-    assert len(store.load("b")) == 3
-
-
-def test_find_turn_returns_exactly_the_events_of_one_turn(store: SqliteStore) -> None:
-    append(store, "a", 0, turn("one", "m1", "first"))
-    append(store, "a", 3, [*turn("two", "m2", "second"), Booked(2.0, "R1", "Bangkok", {"time": "19:00"})])
-    append(store, "a", 7, [FeedbackGiven(3.0, "m1", 1)])
-    append(store, "a", 8, turn("three", "m3", "third"))
-    found = store.find_turn("a", "m2")
-    assert found is not None
-    assert found.text == "two"
-    assert [type(e).__name__ for e in found.events] == ["UserUttered", "Decided", "BotUttered", "Booked"]
-    assert [reply.text for reply in found.replies] == ["second"]
-    assert store.find_turn("a", "m9") is None
-    assert store.find_turn("b", "m1") is None
-
-
 @given(text=st.text() | st.text(st.characters(categories=["Cs"]), min_size=1, max_size=5))
 @settings(max_examples=60, deadline=None)
 def test_any_text_is_kept_exactly_lone_surrogates_and_nul_too(
@@ -101,24 +57,6 @@ def test_any_text_is_kept_exactly_lone_surrogates_and_nul_too(
         assert found.replies[0].text == text
     finally:
         store.close()
-
-
-def test_ids_that_utf8_cannot_hold_are_refused_by_name(store: SqliteStore) -> None:
-    for conversation, message_id in (("\ud800", "m"), ("a", "\udfff"), ("a\x00b", "m")):
-        with pytest.raises(ValueError, match="choose another id"):
-            append(store, conversation, 0, turn(message_id=message_id))
-    assert store.load("\ud800") == []
-    assert store.find_turn("a", "\ud800") is None
-
-
-def test_search_stems_words_and_marks_them(store: SqliteStore) -> None:
-    append(store, "a", 0, turn("hello", "m1", "hello to you"))
-    append(store, "a", 3, turn("I was looking for cheap food", "m2", "Prezzo serves it", at=7.0))
-    (hit,) = store.search("look foods")
-    assert (hit.conversation_id, hit.seq, hit.who, hit.timestamp, hit.turn) == ("a", 3, "user", 7.0, 2)
-    assert hit.snippet == "I was [looking] for cheap [food]"
-    assert [h.who for h in store.search("prezzo OR hello", limit=9)].count("bot") == 2
-    assert store.search("") == []
 
 
 @given(st.text(max_size=30) | st.text(alphabet='"*:^-+()NEARANDOR \x00\ud800', max_size=20))
@@ -140,30 +78,6 @@ def test_a_query_with_fts_syntax_errors_is_searched_word_by_word(searched: Sqlit
     assert quote_terms('a"b c') == '"a""b" "c"'
 
 
-def test_conversations_are_listed_latest_first_with_their_sums(store: SqliteStore) -> None:
-    append(store, "old", 0, turn(at=10.0))
-    append(store, "new", 0, turn("one", "m1", "first", at=20.0))
-    append(store, "new", 3, [*turn("two", "m2", "second", at=30.0), Booked(31.0, "R", "Bangkok", {})])
-    append(store, "new", 7, [HandedOff(32.0, "asked")])
-    new, old = store.conversations()
-    assert (new.id, new.channel, new.started, new.last_time, new.last_text) == ("new", "rest", 20.0, 32.0, "second")
-    assert (new.turns, new.bookings, new.handed_off, old.handed_off) == (2, 1, True, False)
-    once = (1 - MOOD_MEMORY) * 0.5
-    assert new.mood == pytest.approx(MOOD_MEMORY * once + once)
-    assert [c.id for c in store.conversations(limit=1)] == ["new"]
-    assert [c.id for c in store.conversations(before=32.0)] == ["old"]
-
-
-def test_the_mood_of_the_list_is_the_mood_of_the_fold(store: SqliteStore) -> None:
-    mood = 0.0
-    for k in range(5):
-        events = turn(message_id=f"m{k}")
-        assert isinstance(events[0], UserUttered)
-        mood = MOOD_MEMORY * mood + (1 - MOOD_MEMORY) * events[0].nlu.sentiment
-        append(store, "a", 3 * k, events)
-    assert store.conversations()[0].mood == pytest.approx(mood)
-
-
 def test_many_writers_each_commit_once_and_share_commits(path: Path) -> None:
     batches: list[int] = []
 
@@ -182,18 +96,6 @@ def test_many_writers_each_commit_once_and_share_commits(path: Path) -> None:
     assert len(batches) < 100
     assert len(store.conversations(limit=500)) == 200
     store.close()
-
-
-def test_one_bad_append_does_not_touch_its_neighbours_in_the_batch(store: SqliteStore) -> None:
-    async def run() -> list[BaseException | None]:
-        appends = [store.append("same", 0, turn(message_id=f"m{i}")) for i in range(20)]
-        others = [store.append(f"c{i}", 0, turn()) for i in range(20)]
-        return await asyncio.gather(*appends, *others, return_exceptions=True)
-
-    outcomes = asyncio.run(run())
-    assert [o for o in outcomes if o is None] == [None] * 21
-    assert all(isinstance(o, SequenceConflict) for o in outcomes if o is not None)
-    assert len(store.load("same")) == 3
 
 
 def test_a_full_queue_refuses_instead_of_growing(path: Path) -> None:
@@ -255,17 +157,6 @@ def test_closing_leaves_one_clean_file_and_refuses_further_work(path: Path) -> N
     again.close()
 
 
-def test_reads_work_from_many_threads_at_once(store: SqliteStore) -> None:
-    append(store, "a", 0, turn())
-    sizes: list[int] = []
-    threads = [threading.Thread(target=lambda: sizes.append(len(store.load("a")))) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sizes == [3] * 8
-
-
 def test_two_processes_may_share_a_file_and_never_both_win(path: Path, store: SqliteStore) -> None:
     other = SqliteStore(path)
     append(store, "a", 0, turn())
@@ -303,15 +194,3 @@ def test_a_file_that_is_no_database_is_refused_with_the_remedy(path: Path) -> No
         SqliteStore(path)
     with pytest.raises(StoreUnavailable, match="check the folder"):
         SqliteStore(path / "below a file" / "x.sqlite3")
-
-
-def test_an_append_whose_caller_left_is_still_whole(store: SqliteStore) -> None:
-    async def run() -> None:
-        task = asyncio.ensure_future(store.append("a", 0, turn()))
-        await asyncio.sleep(0)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    asyncio.run(run())
-    append(store, "b", 0, turn())
-    assert len(store.load("a")) in (0, 3)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Sequence
 from typing import Any
 
-from memory.conversation import Conversation, Turn
+from memory.conversation import Conversation, Turn, fold
 from memory.dialogue import BotResponse, Button, Decision, DialogueAct, Entity, NLUResult, ScoredAct, UserMessage
 from memory.events import Booked, BotUttered, Decided, Event, UserUttered
 from memory.ontology import Ontology
@@ -43,6 +44,10 @@ class EngineForTests:
         self.ontology = small_ontology()
         self.sleep_ms = sleep_ms
         self.work: list[tuple[str, str, float, float]] = []
+
+    def fold(self, conversation_id: str, events: Sequence[Event]) -> Conversation:
+        """The state after all events."""
+        return fold(self.ontology, conversation_id, events)
 
     async def respond(self, state: Conversation, message: UserMessage) -> Turn:
         started = time.monotonic()

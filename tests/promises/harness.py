@@ -17,9 +17,12 @@ ROOT = Path(__file__).parents[2]
 
 
 class ServerProcess:
-    """``python -m tests.promises.serve_for_tests``, ready when constructed; use as a context manager."""
+    """``python -m tests.promises.serve_for_tests``, ready when constructed; use as a context manager.
 
-    def __init__(self, db: Path, *options: str, prefix: tuple[str, ...] = ()) -> None:
+    ``db`` is a SQLite file, or the address of a PostgreSQL database.
+    """
+
+    def __init__(self, db: Path | str, *options: str, prefix: tuple[str, ...] = ()) -> None:
         command = [*prefix, sys.executable, "-m", "tests.promises.serve_for_tests", "--db", str(db), *options]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         pipe = subprocess.PIPE

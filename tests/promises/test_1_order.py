@@ -8,10 +8,11 @@ import time
 from pathlib import Path
 
 from memory.events import UserUttered
-from memory.store import SqliteStore
+from memory.store_opening import open_store
 from tests.promises.harness import Client, ServerProcess
 
 CONVERSATIONS, MESSAGES, CONNECTIONS = 100, 30, 2
+FEWER_CONVERSATIONS = 20
 
 
 async def conversation(port: int, name: str, seed: int) -> list[tuple[int, int]]:
@@ -44,18 +45,18 @@ async def conversation(port: int, name: str, seed: int) -> list[tuple[int, int]]
     return sorted(answered)
 
 
-def stored_order(db: Path, name: str) -> list[int]:
-    store = SqliteStore(db)
+def stored_order(db: Path | str, name: str) -> list[int]:
+    store = open_store(db)
     texts = [event.text for event in store.load(name) if isinstance(event, UserUttered)]
     store.close()
     return [int(text.removeprefix("n")) for text in texts]
 
 
-def test_every_conversation_is_answered_in_order(tmp_path: Path) -> None:
-    db = tmp_path / "log.sqlite3"
+def test_every_conversation_is_answered_in_order(address: Path | str) -> None:
+    db, conversations = address, CONVERSATIONS if isinstance(address, Path) else FEWER_CONVERSATIONS
 
     async def all_of_them(port: int) -> list[list[tuple[int, int]]]:
-        return await asyncio.gather(*(conversation(port, f"c{i}", i) for i in range(CONVERSATIONS)))
+        return await asyncio.gather(*(conversation(port, f"c{i}", i) for i in range(conversations)))
 
     with ServerProcess(db) as server:
         answers = asyncio.run(all_of_them(server.port))
@@ -63,7 +64,7 @@ def test_every_conversation_is_answered_in_order(tmp_path: Path) -> None:
     # the server saw a conversation's messages in some order; that order has no gap and no overlap
     for answered in answers:
         assert sorted(turn for _, turn in answered) == list(range(1, MESSAGES + 1))
-    for i in range(0, CONVERSATIONS, 10):
+    for i in range(0, conversations, 10):
         order = {turn: number for number, turn in answers[i]}
         assert stored_order(db, f"c{i}") == [order[turn] for turn in range(1, MESSAGES + 1)]
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sqlite3
 from collections import Counter
 from pathlib import Path
 
 from memory.events import UserUttered
-from memory.store import SqliteStore
+from memory.store_opening import open_store
 from tests.promises.harness import Client, ServerProcess
 
 CONVERSATIONS, MESSAGES = 40, 25
@@ -48,8 +47,8 @@ async def send_all(port: int, messages: list[tuple[str, str, int]]) -> dict[tupl
     return answers
 
 
-def stored_turns(db: Path) -> Counter[tuple[str, str]]:
-    store = SqliteStore(db)
+def stored_turns(db: Path | str) -> Counter[tuple[str, str]]:
+    store = open_store(db)
     found = Counter(
         (summary.id, event.message_id)
         for summary in store.conversations(limit=10_000)
@@ -60,8 +59,8 @@ def stored_turns(db: Path) -> Counter[tuple[str, str]]:
     return found
 
 
-def test_duplicates_cause_no_turn_and_get_identical_bytes_across_restarts(tmp_path: Path) -> None:
-    db, messages = tmp_path / "log.sqlite3", plan(1)
+def test_duplicates_cause_no_turn_and_get_identical_bytes_across_restarts(address: Path | str) -> None:
+    db, messages = address, plan(1) if isinstance(address, Path) else plan(1)[:250]
     with ServerProcess(db) as server:
         before = asyncio.run(send_all(server.port, messages))
         server.kill()
@@ -73,20 +72,13 @@ def test_duplicates_cause_no_turn_and_get_identical_bytes_across_restarts(tmp_pa
     assert stored_turns(db) == Counter({(c, m): 1 for c, m, _ in messages})
 
 
-def test_without_the_index_duplicates_are_noticed(tmp_path: Path) -> None:
-    db, messages = tmp_path / "log.sqlite3", plan(2)[:100]
+def test_without_the_index_duplicates_are_noticed(address: Path | str) -> None:
+    db, messages = address, plan(2)[:100]
     with ServerProcess(db, "--trap", "no-dedupe") as server:
         asyncio.run(send_all(server.port, messages))
         server.stop()
-    with_duplicates = stored_turns_raw(db)
+    with_duplicates = stored_turns(db)
     assert max(with_duplicates.values()) > 1
-
-
-def stored_turns_raw(db: Path) -> Counter[tuple[str, str]]:
-    with sqlite3.connect(db) as connection:
-        rows = connection.execute("SELECT conversation_id, message_id FROM messages WHERE who = 'user'").fetchall()
-    connection.close()
-    return Counter((row[0], row[1]) for row in rows)
 
 
 def test_an_id_with_another_text_is_a_conflict_and_changes_nothing(tmp_path: Path) -> None:
@@ -117,8 +109,8 @@ def test_messages_without_an_id_are_all_answered(tmp_path: Path) -> None:
         assert asyncio.run(run(server.port)) == [f"turn {i}: same" for i in range(1, 6)]
 
 
-def test_two_servers_on_one_file_still_answer_each_id_once(tmp_path: Path) -> None:
-    db = tmp_path / "log.sqlite3"
+def test_two_servers_on_one_log_still_answer_each_id_once(address: Path | str) -> None:
+    db = address
 
     async def both(ports: list[int]) -> list[tuple[int, bytes]]:
         clients = [Client(port) for port in ports for _ in range(4)]
@@ -134,3 +126,35 @@ def test_two_servers_on_one_file_still_answer_each_id_once(tmp_path: Path) -> No
     assert len(set(answers)) == 1
     assert answers[0][0] == 200
     assert stored_turns(db) == Counter({("a", "m1"): 1})
+
+
+def test_two_servers_may_answer_in_the_same_conversations(address: Path | str) -> None:
+    """Each message goes to either server, and again until it is answered: all are there once, in one unbroken order."""
+    wanted = [(f"c{c}", f"{s}-{m}") for c in range(4) for s in range(2) for m in range(10)]
+
+    async def speak(port: int, server: int, conversation: str) -> list[int]:
+        client = Client(port)
+        statuses = []
+        for name, message_id in wanted:
+            while name == conversation and message_id.startswith(f"{server}-"):
+                answer = await client.say(name, f"text of {message_id}", message_id)
+                statuses.append(answer.status)
+                if answer.status == 200:
+                    break
+                await asyncio.sleep(0.01)
+        client.close()
+        return statuses
+
+    async def both(ports: list[int]) -> set[int]:
+        tasks = [speak(port, s, f"c{c}") for s, port in enumerate(ports) for c in range(4)]
+        return {status for statuses in await asyncio.gather(*tasks) for status in statuses}
+
+    with ServerProcess(address) as one, ServerProcess(address) as two:
+        statuses = asyncio.run(both([one.port, two.port]))
+        one.stop()
+        two.stop()
+    assert statuses <= {200, 503}
+    assert stored_turns(address) == Counter(wanted)
+    store = open_store(address)
+    assert all(len(store.load(f"c{c}")) == 3 * 20 for c in range(4))
+    store.close()

@@ -16,11 +16,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from memory.events import UserUttered
 from memory.store import SqliteStore
+from memory.store_opening import open_store
 from tests.memory.event_factory import turn
+from tests.postgresql import Postgres
 from tests.promises.harness import Client, ServerProcess
 
 CYCLES, SENDERS = 50, 24
@@ -62,12 +65,12 @@ async def talk_until_killed(server: ServerProcess, cycle: int, ledger: Ledger, f
     await asyncio.gather(*(sender(number) for number in range(SENDERS)))
 
 
-def kill_cycles(db: Path, cycles: int, *options: str) -> Ledger:
+def kill_cycles(db: Path | str, cycles: int, *options: str) -> Ledger:
     """Start, talk, SIGKILL on receipt of a random answer; again and again on one file.
 
     The kill follows an acknowledgement at once, the moment at which an early one would be a lie.
     """
-    ledger, rng = Ledger(), random.Random(db.stem)
+    ledger, rng = Ledger(), random.Random(Path(db).stem)
     for cycle in range(cycles):
         with ServerProcess(db, *options) as server:
             asyncio.run(talk_until_killed(server, cycle, ledger, rng.randint(1, 120)))
@@ -75,14 +78,18 @@ def kill_cycles(db: Path, cycles: int, *options: str) -> Ledger:
     return ledger
 
 
-def stored(db: Path) -> dict[tuple[str, str], int]:
+def stored(db: Path | str) -> dict[tuple[str, str], int]:
     """How often each message is in the log; fails on a damaged file or a gap in a conversation."""
-    with sqlite3.connect(db) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        gaps = "SELECT conversation_id FROM events GROUP BY conversation_id HAVING count(*) != max(seq) + 1"
-        assert connection.execute(gaps).fetchall() == []
-    connection.close()
-    store = SqliteStore(db)
+    gaps = "SELECT conversation_id FROM {} GROUP BY conversation_id HAVING count(*) != max(seq) + 1"
+    if isinstance(db, Path):
+        with sqlite3.connect(db) as file:
+            assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            assert file.execute(gaps.format("events")).fetchall() == []
+        file.close()
+    else:
+        with psycopg.connect(db) as connection:
+            assert connection.execute(gaps.format("rejoinder.events").encode()).fetchall() == []
+    store = open_store(db)
     found: dict[tuple[str, str], int] = {}
     for summary in store.conversations(limit=100_000):
         for event in store.load(summary.id):
@@ -93,7 +100,7 @@ def stored(db: Path) -> dict[tuple[str, str], int]:
     return found
 
 
-def lost_and_doubled(db: Path, ledger: Ledger) -> tuple[int, int]:
+def lost_and_doubled(db: Path | str, ledger: Ledger) -> tuple[int, int]:
     found = stored(db)
     lost = sum(key not in found for key in ledger.acknowledged)
     return lost, sum(times > 1 for times in found.values())
@@ -113,6 +120,16 @@ def test_nothing_is_lost_on_a_slow_disk_either(tmp_path: Path) -> None:
     db = tmp_path / "log.sqlite3"
     ledger = kill_cycles(db, TRAP_CYCLES, "--slow-disk")
     assert lost_and_doubled(db, ledger) == (0, 0)
+
+
+def test_nothing_acknowledged_is_lost_on_postgresql_when_the_server_is_killed(postgres: Postgres) -> None:
+    """And the same kills do lose something where the acknowledgement comes before the commit."""
+    db, broken = postgres.fresh(), postgres.fresh()
+    ledger = kill_cycles(db, TRAP_CYCLES)
+    assert len(ledger.acknowledged) > 100
+    assert lost_and_doubled(db, ledger) == (0, 0)
+    lost, _ = lost_and_doubled(broken, kill_cycles(broken, TRAP_CYCLES // 2, "--trap", "ack-before-commit"))
+    assert lost > 0
 
 
 @pytest.mark.parametrize("trap", ["ack-before-commit", "commit-later"])

@@ -18,6 +18,7 @@ from bot.channels.slack import SlackChannel
 from bot.channels.slack_events import Received
 from bot.channels.slack_inbox import AlreadyReceived, Inbox
 from bot.channels.slack_settings import slack_settings
+from bot.channels.views import BeliefViews
 from bot.config import ChannelsConfig, Config, SlackConfig
 from bot.conversations import Conversations
 from bot.limits import ServerSettings
@@ -77,10 +78,11 @@ def main() -> None:
     assert settings is not None
     inbox = (DedupeInMemory if args.trap == "dedupe-in-memory" else Inbox)(settings.inbox)
     kind = AckBeforeCommit if args.trap == "ack-before-commit" else SlackChannel
-    conversations = Conversations(EngineForTests(args.sleep_ms), SqliteStore(args.db))
+    engine = EngineForTests(args.sleep_ms)
+    conversations, views = Conversations(engine, SqliteStore(args.db)), BeliefViews(engine.ontology, ACTIONS)
     server = ServerSettings(port=0, access_log=True)
     channel = kind(conversations, settings, inbox)
-    serve(create_app(conversations, server, parse=parse, title="test", actions=ACTIONS, channels=[channel]), server)
+    serve(create_app(conversations, server, parse=parse, title="test", views=views, channels=[channel]), server)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def test_format_syntax_reaches_nothing() -> None:
 
 def test_only_wordings_without_gaps_are_chosen() -> None:
     templates = Templates({"utter_x": [Variant("{name} and {other}"), Variant("{name}")]})
-    assert templates.candidates("utter_x", {"name": "a"}) == ["a"]
+    assert [w.text for w in templates.candidates("utter_x", {"name": "a"})] == ["a"]
     with pytest.raises(ResponseError, match="utter_y"):
         templates.candidates("utter_y", {})
     with pytest.raises(ResponseError, match="name"):
@@ -50,7 +50,8 @@ def test_buttons_belong_to_the_response() -> None:
 
 def test_wordings_that_mention_the_wishes_come_first() -> None:
     templates = Templates({"utter_x": [Variant("{name}"), Variant("{name} {area}")]})
-    assert templates.candidates("utter_x", {"name": "a", "area": "north"}, frozenset({"area"})) == ["a north"]
+    wordings = templates.candidates("utter_x", {"name": "a", "area": "north"}, frozenset({"area"}))
+    assert [w.text for w in wordings] == ["a north"]
 
 
 @pytest.mark.parametrize(("value", "text"), [("friday", "Friday"), ("2026-12-05", "5 December"), ("19:30", "19:30")])

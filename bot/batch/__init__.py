@@ -1,0 +1,1 @@
+"""The nightly job: slow-moving scores counted from the log, and the store they are served from."""

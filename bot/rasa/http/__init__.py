@@ -1,0 +1,1 @@
+"""Rasa's HTTP API over the conversations of this server."""

@@ -1,0 +1,54 @@
+"""The policies of a project, as its config.yml lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bot.rasa.project import RasaProject
+from bot.rasa.story_states import rules_of, story_examples
+from policies.stories.ensemble import FALLBACK, FallbackSettings, StoryEnsemble
+from policies.stories.memorised import MemorisedPolicy
+from policies.stories.rules import RulePolicy
+from policies.stories.state import StoryPolicy
+
+MAX_HISTORY = 5
+"""States that must be equal for a story to be remembered, where config.yml says nothing."""
+
+_MEMORY = ("AugmentedMemoizationPolicy", "MemoizationPolicy")
+_FALLBACKS = ("RulePolicy", "FallbackPolicy", "TwoStageFallbackPolicy")
+
+
+def story_ensemble(project: RasaProject, learned: StoryPolicy | None = None) -> StoryEnsemble:
+    """Rules, memory and the learned policy of a project.
+
+    Rules and memory are used whether config.yml lists them or not: forms need the one, and the other does what every
+    policy is trained to do. Their settings are config.yml's, those of the formats before 3.0 included.
+    """
+    listed = {str(entry.get("name", "")).rpartition(".")[2]: entry for entry in project.policies}
+    examples = story_examples(project, project.stories)
+    rules = RulePolicy(rules_of(project.domain, project.rules), examples)
+    history = _max_history(listed)
+    memorised = MemorisedPolicy(examples, history, forgetful=_MEMORY[0] in listed)
+    restarting = MemorisedPolicy(examples, history, forgetful=True)
+    return StoryEnsemble(rules, memorised, learned, restarting, _fallback(listed), examples)
+
+
+def _max_history(listed: Mapping[str, Mapping[str, Any]]) -> int:
+    told = (listed.get(name, {}).get("max_history") for name in (*_MEMORY, "TEDPolicy"))
+    return next((int(states) for states in told if states is not None), MAX_HISTORY)
+
+
+def _fallback(listed: Mapping[str, Mapping[str, Any]]) -> FallbackSettings:
+    """Without a policy that falls back the best guess counts, however unsure it is."""
+    name = next((name for name in _FALLBACKS if name in listed), None)
+    if name is None:
+        return FallbackSettings(enabled=not listed)
+    entry = listed[name]
+    threshold = entry.get("core_fallback_threshold", entry.get("core_threshold"))
+    action = entry.get("core_fallback_action_name", entry.get("fallback_action_name"))
+    return FallbackSettings(
+        threshold=0.3 if threshold is None else float(threshold),
+        action=str(action or FALLBACK),
+        enabled=entry.get("enable_fallback_prediction") is not False,
+    )

@@ -1,0 +1,1 @@
+"""What the conversations amount to: tables for analysis, and the report."""
