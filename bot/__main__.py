@@ -15,9 +15,10 @@ from typing import Annotated
 import typer
 
 from bot.commands.benchmark_group import benchmark
-from bot.commands.log_group import log, store
+from bot.commands.log_group import batch, log, report, store
 from bot.commands.options import AssistantPath, ConfigPath, Json, ModelPath, Seed, settings
 from bot.commands.simulate_group import simulate
+from bot.commands.train_distributed import Address, Distributed, DistributedPlan, Servers, Staleness, Workers
 from bot.commands.tune_group import tune
 
 app = typer.Typer(
@@ -31,6 +32,8 @@ evaluate = typer.Typer(help="Measure the tracker, the NLU or the policy.", no_ar
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(log, name="log")
 app.add_typer(store, name="store")
+app.command()(batch)
+app.command()(report)
 app.add_typer(benchmark, name="benchmark")
 app.add_typer(tune, name="tune")
 app.add_typer(simulate, name="simulate")
@@ -59,6 +62,11 @@ def train(
         float, typer.Option(min=0, help="For memory: weight of the supporting statements; 0 learns from answers alone.")
     ] = 0.5,
     out: Annotated[Path | None, typer.Option(help="Folder of the result (default: models/ASSISTANT).")] = None,
+    distributed: Distributed = False,
+    workers: Workers = 2,
+    servers: Servers = 1,
+    address: Address = None,
+    staleness: Staleness = None,
     as_json: Json = False,
 ) -> None:
     """Train the NLU, measure its errors, and train the policy against simulated users who make them.
@@ -70,6 +78,7 @@ def train(
 
     Examples: `rejoinder train` · `rejoinder train policy --steps 1000 --seed 3` · `rejoinder train -a my/assistant`
     · `rejoinder train --assistant my/rasa-project --out models/bot`
+    · `rejoinder train policy --distributed --workers 4 --servers 2 --address ray://head:10001`
     · `rejoinder train user --corpus woz2 woz_train_en.json.xz --held-out woz_validate_en.json.xz`
     · `rejoinder train memory --tasks 1-27 --data babi/en-10k` · `rejoinder train memory --data babi/en-10k --resume`
     """
@@ -93,9 +102,15 @@ def train(
         return
     if files:
         raise typer.BadParameter(f"only `train user` reads files, not `train {what}`", param_hint=str(files[0]))
+    chosen = settings(config, assistant, seed=seed, device=device, model=out)
+    if distributed:
+        from bot.commands.train_distributed import train_distributed
+
+        where = DistributedPlan(workers, servers, address, staleness)
+        train_distributed(what, chosen, where, steps=steps, resume=resume, as_json=as_json)
+        return
     from bot.commands.train import train as run
 
-    chosen = settings(config, assistant, seed=seed, device=device, model=out)
     run(what, chosen, steps=steps, if_missing=if_missing, resume=resume, as_json=as_json)
 
 
@@ -311,9 +326,7 @@ def evaluate_sentiment(
 
 @evaluate.command("selection")
 def evaluate_selection(
-    path: Annotated[
-        Path, typer.Argument(help="open_bandit: folder with random/ and bts/; slates: a file, or the word database.")
-    ],
+    path: Annotated[Path, typer.Argument(help="open_bandit: its folder; slates: a file, or the word database.")],
     log: Annotated[str, typer.Option(help="Format of the log: open_bandit | slates")] = "open_bandit",
     clip: Annotated[float | None, typer.Option(min=0.01, help="Largest importance weight (default: any).")] = None,
     resamples: Annotated[int, typer.Option(min=100, help="Resamples of the bootstrap intervals.")] = 1000,
@@ -378,41 +391,6 @@ def tune_thresholds(
 
 
 @app.command()
-def batch(
-    out: Annotated[Path | None, typer.Option(help="The store (default: models/ASSISTANT/scores.sqlite3).")] = None,
-    days: Annotated[float, typer.Option(min=0.01, help="How far back offers count.")] = 365,
-    config: ConfigPath = None,
-    assistant: AssistantPath = None,
-    as_json: Json = False,
-) -> None:
-    """Work out slow-moving scores from the log (for cron or Airflow) and put them where servers look them up.
-
-    Example: `rejoinder batch --json`
-    """
-    from bot.commands.batch import batch as run
-
-    run(settings(config, assistant), out, days, as_json=as_json)
-
-
-@app.command()
-def report(
-    out: Annotated[Path, typer.Option(help="The page; it needs no other file.")] = Path("report.html"),
-    since: Annotated[str, typer.Option(help="A day, an ISO time (UTC), or an age such as 12h, 7d, 2w.")] = "",
-    until: Annotated[str, typer.Option(help="Likewise; a day counts to its end.")] = "",
-    config: ConfigPath = None,
-    assistant: AssistantPath = None,
-    as_json: Json = False,
-) -> None:
-    """How conversations end: success by day, segment and policy version, where they fail, what fixing that is worth.
-
-    Examples: `rejoinder report` · `rejoinder report --since 30d --out month.html --json`
-    """
-    from bot.commands.report import report as run
-
-    run(settings(config, assistant), out, since, until, as_json=as_json)
-
-
-@app.command()
 def export(
     out: Annotated[Path, typer.Option(help="New or empty folder of the bundle.")],
     models: Annotated[Path | None, typer.Option(help="Folder of trained models (default: config's).")] = None,
@@ -455,8 +433,8 @@ def doctor(config: ConfigPath = None, assistant: AssistantPath = None, as_json: 
     run(settings(config, assistant), as_json=as_json)
 
 
-@app.command("init")
-def init_project(
+@app.command()
+def init(
     folder: Annotated[Path, typer.Argument(help="New or empty folder.")] = Path(),
     template: Annotated[str, typer.Option(help="Assistant to start from.")] = "restaurants",
     from_rasa: Annotated[Path | None, typer.Option(help="Rasa 3 project to start from instead.")] = None,
@@ -466,10 +444,11 @@ def init_project(
     Examples: `rejoinder init my-bot && cd my-bot && rejoinder train && rejoinder serve`
     · `rejoinder init --from-rasa my/rasa-project my-bot`
     """
-    from bot.commands.init import init, init_from_rasa
+    from bot.commands.init import init as run
+    from bot.commands.init import init_from_rasa
 
     if from_rasa is None:
-        init(folder, template)
+        run(folder, template)
     else:
         init_from_rasa(from_rasa, folder)
 

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 
 from bot.assistant import Assistant, load_assistant
+from bot.batch.served_scores import SCORES, BatchScores
 from bot.channels.push import PushChannel
 from bot.channels.slack_settings import SlackSettings
 from bot.config import Config, ConfigError
@@ -122,7 +123,8 @@ def build_policy(name: str, config: Config, assistant: Assistant) -> Policy:
 
 def build_selection(config: Config, assistant: Assistant) -> Selection:
     """How venues and wordings are chosen, with what was learned about it so far."""
-    return load_selection(config.selection, config.model_dir / "selection", assistant.ontology)
+    scores = BatchScores(config.model_dir / SCORES)
+    return load_selection(config.selection, config.model_dir / "selection", assistant.ontology, scores)
 
 
 def mask_thresholds(policy: Policy) -> MaskThresholds:

@@ -71,6 +71,9 @@ def load_assistant(path: Path | str) -> Assistant:
     folder = Path(path)
     if not folder.is_dir():
         raise AssistantError(folder, 0, "there is no such folder", "Give the folder that holds domain.yml")
+    if (folder / "domain.yml").exists() and not (folder / "task.yml").exists():
+        remedy = "Use train, test, serve or chat with it (docs/rasa.md); other commands need an assistant with task.yml"
+        raise AssistantError(folder, 0, "this is a Rasa project: task.yml is missing beside domain.yml", remedy)
     domain = read_domain(folder / "domain.yml")
     task = read_task(folder / "task.yml")
     ontology = build_ontology(task, domain)

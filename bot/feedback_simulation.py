@@ -24,9 +24,9 @@ from memory.tastes import Tastes
 from policies.ranking.logged_slates import LoggedSlate
 from simulator.feedback_users import FeedbackScene, FeedbackUsers, Visits
 
-NIGHTS = (1, 3, 6, 10, 13)
+NIGHTS = (1, 5, 12)
 """Days after which what was logged so far is learned from."""
-LATEST = 8000
+LATEST = 6000
 """Slates that are learned from, the latest ones: tastes change."""
 DAY = 86400.0
 

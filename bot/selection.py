@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.nlg.templates import Wording
-from bot.selection_venues import POOLS, VenuePools
+from bot.selection_venues import POOLS, Scores, VenuePools
 from memory.belief import BeliefState
 from memory.conversation import Conversation
 from memory.events import Selected
@@ -36,10 +36,11 @@ class Selection:
         selector: Selector | None = None,
         behaviour: Behaviour | None = None,
         pools: Sequence[str] = POOLS,
+        scores: Scores | None = None,
     ) -> None:
         self.selector = selector or Selector(SelectionSettings(mode="fixed"))
         self.behaviour = behaviour or Behaviour()
-        self.venues = VenuePools(ontology, self.behaviour, pools)
+        self.venues = VenuePools(ontology, self.behaviour, pools, scores)
 
     def turn(self, state: Conversation, rng: np.random.Generator) -> TurnChoices:
         """The choices of the turn that begins in ``state``, drawn with the turn's generator."""
@@ -76,7 +77,7 @@ class TurnChoices:
         everything = np.flatnonzero(matching).tolist()
         venues, tastes = self._by.venues, person.tastes
         sources = venues.sources(tastes, matching)
-        match = venues.match(tastes, wishes, int(self.state.belief.offered[0].sum()))
+        match = venues.match(tastes, wishes, int(self.state.belief.offered[0].sum()), self.state.id)
         choice = self._by.selector.choose(VENUES, self._query(), sources, match, everything, self._rng, tastes)
         return self._noted(choice)
 

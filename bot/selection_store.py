@@ -22,6 +22,7 @@ from pathlib import Path
 
 from bot.config import SelectionConfig
 from bot.selection import Selection
+from bot.selection_venues import Scores
 from memory.ontology import Ontology
 from memory.slates import VENUES
 from policies.files import write_atomically
@@ -122,8 +123,12 @@ def blend_settings(pools: Sequence[str]) -> BlendSettings:
     )
 
 
-def load_selection(config: SelectionConfig, directory: Path, ontology: Ontology) -> Selection:
+def load_selection(
+    config: SelectionConfig, directory: Path, ontology: Ontology, scores: Scores | None = None
+) -> Selection:
     """What ``config`` asks for, with what was learned in ``directory`` where there is something.
+
+    ``scores``: the nightly ones, if any.
 
     Raises:
         SelectionError: a file of the served version is damaged or of other pools.
@@ -137,7 +142,8 @@ def load_selection(config: SelectionConfig, directory: Path, ontology: Ontology)
         behaviour, population = read_behaviour(folder), read_population(folder, blender.settings)
         if any(folder.glob(f"*/{MANIFEST_FILE}")):
             rankers = RankerSet.load(folder)
-    return Selection(ontology, Selector(settings, rankers, {VENUES: (blender, population)}), behaviour, config.pools)
+    selector = Selector(settings, rankers, {VENUES: (blender, population)})
+    return Selection(ontology, selector, behaviour, config.pools, scores)
 
 
 def read_behaviour(folder: Path) -> Behaviour:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +27,25 @@ LIKED = 0.5
 Matrix = NDArray[np.float64]
 
 
+class Scores(Protocol):
+    """What a nightly job worked out (``bot.batch.served_scores``), looked up while somebody waits; NaN: not known."""
+
+    def popularity(self, venues: Sequence[str]) -> Matrix:
+        """(N,) the rate at which each venue is chosen."""
+
+    def affinities(self, user: str, venues: Sequence[str]) -> Matrix:
+        """(N,) how much ``user`` likes each venue, by what people like them chose."""
+
+
 class VenuePools:
     """The pools and features of one assistant's entities; E of them, numbered as in the ontology."""
 
-    def __init__(self, ontology: Ontology, behaviour: Behaviour, pools: Sequence[str] = POOLS) -> None:
-        self.ontology = ontology
+    def __init__(
+        self, ontology: Ontology, behaviour: Behaviour, pools: Sequence[str] = POOLS, scores: Scores | None = None
+    ) -> None:
+        self.ontology, self._scores = ontology, scores
         self.pools = tuple(pools)
+        self._latest: tuple[Tastes, tuple[Matrix, Matrix]] | None = None
         keys = ontology.entity_names
         self._index = ontology.entity_index
         self._shown = behaviour.shown(VENUES, keys)
@@ -47,7 +60,7 @@ class VenuePools:
         self._new = np.lexsort((-place, self._shown))
         self.names = (
             *self._static_names, "affinity", *(f"affinity_{slot}" for slot in self._slots),
-            "seen", "taken_up", "turned_down", "wishes", "offered",
+            "seen", "taken_up", "turned_down", "wishes", "offered", "nightly_rate", "nightly_affinity",
         )  # fmt: skip
 
     def sources(self, tastes: Tastes, matching: NDArray[np.bool_]) -> dict[str, Source]:
@@ -71,23 +84,38 @@ class VenuePools:
         found: list[int] = order[matching[order]].tolist()
         return found
 
-    def match(self, tastes: Tastes, wishes: int, offered: int) -> MatchSet:
-        """All entities with their features in a turn; ``wishes``: constraints, ``offered``: venues so far."""
+    def match(self, tastes: Tastes, wishes: int, offered: int, user: str = "") -> MatchSet:
+        """All entities with their features in a turn; ``wishes``: constraints, ``offered``: venues so far. The
+        nightly scores are those of ``user``.
+        """
 
         def features(rows: Sequence[int]) -> Matrix:
             affinity, own = self.affinities(tastes)
             context = np.broadcast_to(np.array([wishes, offered], dtype=np.float64), (len(rows), 2))
             chosen = np.asarray(rows, dtype=np.intp)
             mean = affinity.mean(axis=1, keepdims=True)
-            return np.hstack([self._static[chosen], mean[chosen], affinity[chosen], own[chosen], context])
+            nightly = self._nightly(user, [self.ontology.entity_names[row] for row in rows])
+            return np.hstack([self._static[chosen], mean[chosen], affinity[chosen], own[chosen], context, nightly])
 
         return MatchSet(self.ontology.entity_names, self.names, features)
+
+    def _nightly(self, user: str, names: Sequence[str]) -> Matrix:
+        """(N, 2) the nightly scores; NaN where there are none, or where they can't be read."""
+        if self._scores is None:
+            return np.full((len(names), 2), np.nan)
+        try:
+            return np.column_stack([self._scores.popularity(names), self._scores.affinities(user, names)])
+        except Exception:  # a file that is damaged must not take the reply with it
+            return np.full((len(names), 2), np.nan)
 
     def affinities(self, tastes: Tastes) -> tuple[Matrix, Matrix]:
         """(E, slots) how this person took to each value an entity has, -1 to 1, and (E, 3) what they did with itself.
 
         A value's affinity is (positive - negative) / (positive + negative + SHRINK) over the venues that have it.
         """
+        known_of = self._latest
+        if known_of is not None and known_of[0] is tastes:  # a turn asks twice
+            return known_of[1]
         size = self.ontology.num_entities
         own = np.zeros((size, 3))
         for key, counts in tastes.candidates.items():
@@ -100,7 +128,9 @@ class VenuePools:
         for s in range(len(self._slots)):
             np.add.at(liked, values[rows, s], own[rows, 1] - own[rows, 2])
             np.add.at(known, values[rows, s], own[rows, 1] + own[rows, 2])
-        return (liked / (known + SHRINK))[values], own
+        found = (liked / (known + SHRINK))[values], own
+        self._latest = (tastes, found)
+        return found
 
 
 def _numeric(ontology: Ontology) -> Mapping[str, Matrix]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -22,8 +23,11 @@ TABLES_VERSION = 1
 """Grows with every change of the tables below."""
 
 SCHEMA = "rejoinder"
-CONNECT_SECONDS, STATEMENT_SECONDS = 3, 5
+CONNECT_SECONDS, STATEMENT_SECONDS = 2, 5
 """The longest that a connection and a statement may take: a turn must fail in time, not hang."""
+
+SLOW_SECONDS, AWAY_SECONDS = 0.5, 2.0
+"""A host that is silent, instead of refusing, is left alone for a while: every attempt holds its caller up."""
 
 _SESSION = f"""
 SET search_path TO {SCHEMA};
@@ -138,6 +142,7 @@ class Connections:
         self._idle: list[Connection] = []
         self._guard = threading.Lock()
         self._closed = False
+        self._away_until = 0.0
 
     @contextmanager
     def take(self, *, fresh: bool = False) -> Iterator[Connection]:
@@ -166,12 +171,17 @@ class Connections:
 
     def _open(self) -> Connection:
         connection: Connection | None = None
+        started = time.monotonic()
+        if started < self._away_until:
+            raise StoreUnavailable(f"{self.shown}: no connection: it did not answer a moment ago")
         try:
             connection = psycopg.connect(self._conninfo, autocommit=True)
             connection.execute(_SESSION)  # type: ignore[call-overload, unused-ignore]
         except psycopg.Error as error:
             if connection is not None:
                 _end(connection)
+            if (now := time.monotonic()) - started > SLOW_SECONDS:
+                self._away_until = now + AWAY_SECONDS
             raise StoreUnavailable(f"{self.shown}: no connection: {first_line(error)}") from None
         return connection
 

@@ -1,10 +1,11 @@
 """Users with hidden tastes who accept, refuse, book or leave by what they are offered: to learn selection from.
 
 B users, E venues, S slots, V values. What a user thinks of a venue is its quality, which all agree on, and the sum of
-their own taste for each of its values; the probability that they take an offer up is the logistic function of it.
-Tastes drift a little every day, and at half-time some users turn to others altogether. Users don't know what a policy
-knows: their luck depends on (seed, day, user, attempt) alone, so that all policies meet the same people, visits, wishes
-and luck. It is a simulation: it ranks ways to choose, and is no evidence about people.
+their own taste for each of its values, the more so the more they care for that slot (one looks at prices, another at
+the food); the probability that they take an offer up is the logistic function of it. Tastes drift a little every day,
+and at half-time some users turn to others altogether. Users don't know what a policy knows: their luck depends on
+(seed, day, user, attempt) alone, so that all policies meet the same people, visits, wishes and luck. It is a
+simulation: it ranks ways to choose, and is no evidence about people.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ Ints = NDArray[np.int64]
 class FeedbackScene:
     """``days`` of visits; each user comes on a day with probability ``visits``.
 
-    ``tastes``: standard deviation of a user's taste for a value; ``shared``: of everybody's; ``quality``: of venues.
+    ``tastes``: standard deviation, in log odds, of what a user makes of a venue's values; ``shared``: of what everybody
+    makes of them; ``quality``: of venues. ``caring``: the smaller, the fewer slots a user cares for (a Dirichlet's).
     ``usual``: log odds of taking up a venue that is neither liked nor disliked. ``drift``: share of a taste that is
     renewed every day; ``turning``: share of the users who get other tastes at half-time. ``wishes``: probability that a
     slot is wished for, slot by slot (the last one's for further slots). ``attempts``: offers a visit at most;
@@ -32,9 +34,10 @@ class FeedbackScene:
 
     days: int = 20
     visits: float = 0.4
-    tastes: float = 0.9
+    tastes: float = 1.5
     shared: float = 0.5
     quality: float = 0.8
+    caring: float = 0.3
     usual: float = -1.0
     drift: float = 0.005
     turning: float = 0.2
@@ -51,8 +54,8 @@ class FeedbackScene:
                 raise ValueError(f"{name}: {share} is a share from 0 to 1")
         if min(self.days, self.attempts, len(self.wishes)) < 1:
             raise ValueError("days and attempts are at least 1, and wishes has a probability for the first slot")
-        if min(self.tastes, self.shared, self.quality) < 0:
-            raise ValueError("tastes, shared and quality are standard deviations: not negative")
+        if min(self.tastes, self.shared, self.quality) < 0 or self.caring <= 0:
+            raise ValueError("tastes, shared and quality are not negative, caring is above 0")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +98,7 @@ class FeedbackUsers:
         self._shared = rng.normal(0, scene.shared, size=self._count)
         self._quality = rng.normal(0, scene.quality, size=len(self._values))
         self._tastes = self._drawn(rng, users)
+        self._cares = np.sqrt(rng.dirichlet(np.full(self._values.shape[1], scene.caring), size=users))
         self._day = 0
 
     def day(self) -> Visits:
@@ -115,10 +119,11 @@ class FeedbackUsers:
 
     def likes(self, users: Ints) -> Array:
         """(b, E) the probability that each of ``users`` takes each venue up, today."""
-        tastes = self._shared + self._tastes[users]
-        likes = np.broadcast_to(self.scene.usual + self._quality, (len(users), len(self._values))).copy()
-        for s in range(self._values.shape[1]):
-            likes += tastes[:, self._values[:, s]] / np.sqrt(self._values.shape[1])
+        values, tastes, cares = self._values, self._tastes[users], self._cares[users]
+        everybody = self._shared[values].sum(axis=1) / np.sqrt(values.shape[1])
+        likes = np.broadcast_to(self.scene.usual + self._quality + everybody, (len(users), len(values))).copy()
+        for s in range(values.shape[1]):
+            likes += cares[:, s, None] * tastes[:, values[:, s]]
         return np.asarray(1 / (1 + np.exp(-likes)))
 
     def _wishes(self, rng: np.random.Generator) -> Ints:
@@ -132,4 +137,4 @@ class FeedbackUsers:
         return np.where(named, self._values[venue], -1)
 
     def _drawn(self, rng: np.random.Generator, users: int) -> Array:
-        return rng.normal(0, self.scene.tastes * np.sqrt(2.0), size=(users, self._count))
+        return rng.normal(0, self.scene.tastes, size=(users, self._count))

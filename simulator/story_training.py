@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from policies.stories.featurizer import MAX_HISTORY
 from policies.stories.rules import RulePolicy
 from policies.stories.scripts import Script
 from policies.stories.served import ServedStoryPolicy, save_story_policy
@@ -33,7 +34,7 @@ class StoryRun:
     (Rasa's core_fallback_threshold).
     """
 
-    max_history: int = 5
+    max_history: int = MAX_HISTORY
     augmentation: int = 10
     seed: int = 0
     num_envs: int = 16
@@ -41,6 +42,11 @@ class StoryRun:
     dialogues: int = 200
     threshold: float = 0.3
     users: StorySettings = field(default_factory=StorySettings)
+
+    @property
+    def judging_seed(self) -> int:
+        """Of the users who judge: not those of the training."""
+        return int(np.random.SeedSequence([self.seed, 7]).generate_state(1)[0])
 
 
 def train_story_policy(
@@ -138,7 +144,6 @@ def judged(policy: StoryPolicy, users: StoryUsers, run: StoryRun, rules: RulePol
 
     ``digressing`` counts the dialogues in which the user left the goal; None when nobody did.
     """
-    seed = int(np.random.SeedSequence([run.seed, 7]).generate_state(1)[0])
-    found = score(decide(policy, run.threshold), users, run.users, run.dialogues, seed, rules)
+    found = score(decide(policy, run.threshold), users, run.users, run.dialogues, run.judging_seed, rules)
     digressing = None if np.isnan(found.digressing) else round(found.digressing, 4)
     return {"success": round(found.success, 4), "digressing": digressing, "wrong_actions": round(found.wrong, 4)}

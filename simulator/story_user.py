@@ -10,7 +10,7 @@ which the user comes back to the goal.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +51,7 @@ class StoryUsers:
             raise ValueError("no story or rule begins with something that a user says: there is nothing to practise")
         self.openings = [Position(n, 0) for n, script in begun if script.opens and self._digression(script)]
         self._after: dict[tuple[str | None, ...], list[Position]] = defaultdict(list)
+        self._following: dict[tuple[object, ...], list[Position]] = defaultdict(list)
         self._answers: dict[tuple[object, ...], set[tuple[str, ...]]] = defaultdict(set)
         self._opened: dict[TurnKind, set[tuple[str, ...]]] = defaultdict(set)
         for n, script in enumerate(self.scripts):
@@ -110,6 +111,8 @@ class StoryUsers:
         state, script = self.state(position), self.scripts[position.script]
         self._after[action, intent].append(position)
         self._after[(action,)].append(position)
+        if position.t and position.script in self.goals:
+            self._following[action, _situation(self.before(position))].append(position)
         answer = self._answer(position)
         self._answers[action, turn_kind(state), state.active_loop].add(answer)
         if position.t == script.first_turn:
@@ -134,11 +137,10 @@ class StoryUsers:
         """Turns of other stories that follow the same action in the same situation, with one answer that is known."""
         action, kind = self._context(planned)[0], turn_kind(self.state(planned))
         found = []
-        for position in self._after[(action,)]:
+        for position in self._following[action, _situation(now)]:
             state = self.state(position)
-            same = _situation(self.before(position)) == _situation(now)
             known = len(self._answers[action, turn_kind(state), state.active_loop]) == 1
-            if position.script in self.goals and position.t and same and known and turn_kind(state) != kind:
+            if known and turn_kind(state) != kind:
                 found.append(position)
         return found
 
@@ -187,8 +189,9 @@ def _closed(script: Script, end: int) -> bool:
     return script.actions[end - 1] == LISTEN and script.states[end - 1].active_loop == before
 
 
-def _situation(state: StoryState) -> tuple[Mapping[str, str], str | None]:
-    return dict(state.slots), state.active_loop
+def _situation(state: StoryState) -> tuple[object, ...]:
+    """Slots and loop."""
+    return tuple(sorted(state.slots.items())), state.active_loop
 
 
 def _witten_bell(kinds: Counter[TurnKind]) -> float:

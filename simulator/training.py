@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from policies.dqn import DQNConfig
+    from policies.record import TrainingResult
     from policies.train import Progress
 
 VALIDATION_SEED, TEST_SEED = 101, 202
@@ -61,17 +62,17 @@ def train_policy(
     training keeps it. The report compares rule and learned policy on the same ``dialogues`` users (a seed never used
     in training) and names the wall time and step count.
     """
-    from policies.checkpoint import save_checkpoint
     from policies.dqn import DQNConfig, NetworkPolicy
-    from policies.export import OnnxPolicy, export_onnx
-    from policies.train import plot_learning_curve, train_dqn
+    from policies.train import train_dqn
 
     config, directory = config or DQNConfig(), Path(directory)
     began = time.perf_counter()
     env = DialogueVectorEnv(config.num_envs, ontology, settings=settings)
     rule = RulePolicy(ontology, env.simulation.space)
 
-    checkpoints = Checkpoints(directory / "resume", every_seconds=CHECKPOINT_SECONDS, about=_about(ontology, settings))
+    checkpoints = Checkpoints(
+        directory / "resume", every_seconds=CHECKPOINT_SECONDS, about=described(ontology, settings)
+    )
     if not resume:
         shutil.rmtree(directory / "tensorboard", ignore_errors=True)
 
@@ -89,31 +90,43 @@ def train_policy(
         checkpoints=checkpoints,
         resume=resume,
     )
+    report = publish(result, env, directory, config, dialogues)
+    if not result.interrupted:
+        checkpoints.clear()
+    return {**report, "seconds": time.perf_counter() - began}
+
+
+def publish(
+    result: TrainingResult, env: DialogueVectorEnv, directory: Path, config: DQNConfig, dialogues: int
+) -> dict[str, Any]:
+    """Write the best network of a training in ``env`` to ``directory`` as described in ``train_policy``; the report."""
+    from policies.checkpoint import save_checkpoint
+    from policies.curves import plot_learning_curve
+    from policies.export import OnnxPolicy, export_onnx
+
+    simulation, settings = env.simulation, env.settings
+    ontology, rule = simulation.ontology, RulePolicy(simulation.ontology, simulation.space)
     baseline = summarise(rule, ontology, settings, dialogues, VALIDATION_SEED)
     details = {"config": asdict(config), "best": dict(result.best), "rule": dict(baseline)}
     save_checkpoint(directory, result.network, details)
     export_onnx(
-        result.network, directory, env.simulation.space, env.featurizer,
-        max_turns=settings.max_turns, training=details,
-    )  # fmt: skip
+        result.network, directory, simulation.space, env.featurizer, max_turns=settings.max_turns, training=details
+    )
     plot_learning_curve(result.history, directory / "learning_curve.png", baseline["reward"])
     learned = OnnxPolicy.load(directory, ontology)
-    if not result.interrupted:
-        checkpoints.clear()
     return {
         "rule": summarise(rule, ontology, settings, dialogues, TEST_SEED),
         "learned": summarise(learned, ontology, settings, dialogues, TEST_SEED),
-        "seconds": time.perf_counter() - began,
         "env_steps": config.steps * config.num_envs,
         "interrupted": result.interrupted,
         "version": learned.version,
     }
 
 
-def _about(ontology: Ontology, settings: SimulationSettings) -> dict[str, str]:
+def described(ontology: Ontology, settings: SimulationSettings) -> dict[str, str]:
     """What a resumed training must share with its beginning beside the learner's settings."""
-    described = json.dumps(asdict(settings), sort_keys=True, default=lambda array: array.tolist())
-    return {"ontology": ontology.fingerprint, "simulation": hashlib.sha256(described.encode()).hexdigest()[:16]}
+    text = json.dumps(asdict(settings), sort_keys=True, default=lambda array: array.tolist())
+    return {"ontology": ontology.fingerprint, "simulation": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
 
 def summarise(

@@ -20,11 +20,12 @@ from typing import Any
 
 import numpy as np
 
+from bot.batch.served_scores import query_key
 from memory.events import Booked, Decided, Event, UserUttered
 from memory.ontology import Ontology
 from policies.ranking.latent.batch_scores import affinity_scores, need_scores, popularity_scores
 from policies.ranking.latent.collaborative import Collaborative
-from policies.ranking.search.behaviour import QueryChoices, content
+from policies.ranking.search.behaviour import QueryChoices
 from policies.ranking.search.documents import Catalogue, documents_of_table
 from policies.ranking.search.needs import UserNeeds
 from policies.ranking.search.rates import ViewCounts
@@ -108,11 +109,6 @@ def tables_of(found: Iterable[Offer], catalogue: Catalogue, now: float) -> dict[
         "affinity": _affinity(choices, {key: row["choice_rate"] for key, row in popularity.items()}),
         "need": [(key, dict(row)) for key, row in need_scores(needs, catalogue, now).items()],
     }
-
-
-def query_key(query: str) -> str:
-    """The key of a query in ``query_category``: its words that say what is wanted, sorted."""
-    return " ".join(sorted(content(query)))
 
 
 def _query_category(said: Iterable[str], queries: QueryChoices, now: float) -> Pairs:

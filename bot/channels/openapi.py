@@ -19,7 +19,13 @@ _PAGES = ("/", "/inspect", "/docs", "/openapi.json", "/slack/events")
 """Addresses for people and for Slack."""
 
 
-def describe(routes: Sequence[BaseRoute], title: str, version: str, max_message_chars: int = 1_000) -> dict[str, Any]:
+_FOR_PEOPLE = (("DELETE", "/conversations/{conversation}"),)
+"""Machines take a deletion for the end of what a POST created; a conversation can be begun anew, and may be empty."""
+
+
+def describe(
+    routes: Sequence[BaseRoute], title: str, version: str, max_message_chars: int = 1_000, *, for_people: bool = False
+) -> dict[str, Any]:
     """OpenAPI 3.1 of the JSON operations; each handler's docstring is its description."""
     known = operations(max_message_chars)
     paths: dict[str, Any] = {}
@@ -28,6 +34,8 @@ def describe(routes: Sequence[BaseRoute], title: str, version: str, max_message_
             continue
         path = re.sub(r":\w+}", "}", route.path)
         for method in sorted(route.methods - {"HEAD"}):
+            if (method, path) in _FOR_PEOPLE and not for_people:
+                continue
             paths.setdefault(path, {})[method.lower()] = _described(route, path, known.get((method, path), Operation()))
     return {
         "openapi": "3.1.0",

@@ -101,7 +101,10 @@ def _operations(text: Schema) -> dict[tuple[str, str], Operation]:
 def _of_projects(text: Schema) -> dict[tuple[str, str], Operation]:
     base = "/conversations/{conversation}"
     executed: dict[str, Any] = {"name": _ID, "policy": _OPTIONAL_ID, "confidence": _OPTIONAL_NUMBER}
-    entities = {"type": ["object", "array", "null"], "items": _object({"entity": {"type": "string"}}, "entity")}
+    entities = {
+        "type": ["object", "array", "null"],
+        "items": _object({"entity": {"type": "string", "minLength": 1}}, "entity"),
+    }
     message: dict[str, Any] = {
         "text": text,
         "sender": {"const": "user"},
@@ -129,9 +132,12 @@ def _object(properties: Mapping[str, Schema], *required: str) -> dict[str, Any]:
 _RANKED: Schema = {"type": "object", "properties": {"name": _OPTIONAL_TEXT, "confidence": _OPTIONAL_NUMBER}}
 _PARSED = _object(
     {
-        "intent": {**_RANKED, "type": ["object", "null"]},
+        "intent": {**_RANKED, "type": ["object", "string", "null"]},
         "intent_ranking": {"type": ["array", "null"], "items": _RANKED},
-        "entities": {"type": ["array", "null"], "items": _object({"entity": {"type": "string"}}, "entity")},
+        "entities": {
+            "type": ["array", "null"],
+            "items": _object({"entity": {"type": "string", "minLength": 1}}, "entity"),
+        },
         "text": _OPTIONAL_TEXT,
     }
 )
@@ -143,6 +149,11 @@ def _event(names: tuple[str, ...], properties: Mapping[str, Schema] | None = Non
     return _object(fields, "event", *required)
 
 
+_BUTTONS = {"type": ["array", "null"], "items": {"type": "object"}}
+_SAID = {
+    "type": ["object", "null"],
+    "properties": {"image": _OPTIONAL_TEXT, "custom": _OPTIONAL_OBJECT, "buttons": _BUTTONS},
+}
 _PLAIN = ("restart", "reset_slots", "rewind", "undo", "pause", "resume", "session_started", "export")
 _NAME = {"type": "string"}
 _EVENT: Schema = {
@@ -152,7 +163,7 @@ _EVENT: Schema = {
         _event(("followup", "action_execution_rejected"), {"name": _NAME}, "name"),
         _event(("active_loop",), {"name": _OPTIONAL_TEXT}, "name"),
         _event(("action",), {"name": _NAME, "policy": _OPTIONAL_TEXT, "confidence": _OPTIONAL_NUMBER}, "name"),
-        _event(("bot",), {"text": _OPTIONAL_TEXT, "data": {"type": ["object", "null"], "maxProperties": 0}}),
+        _event(("bot",), {"text": _OPTIONAL_TEXT, "data": _SAID}),
         _event(
             ("user",),
             {
@@ -166,17 +177,20 @@ _EVENT: Schema = {
 }
 """Rasa's events, the frequent ones; others are taken too."""
 
-_WORD = {"type": "string", "pattern": "^[a-z]{1,20}$"}
+_WORD = {"type": "string"}
+_STEP = {**_object({"intent": _WORD}, "intent"), "additionalProperties": False}
 _STORY = {
     **_object(
-        {"story": _WORD, "steps": {"type": "array", "minItems": 1, "items": _object({"intent": _WORD}, "intent")}},
+        {"story": {"type": ["string", "number"]}, "steps": {"type": "array", "minItems": 1, "items": _STEP}},
         "story",
         "steps",
     ),
     "additionalProperties": False,
 }
 _STORIES: Schema = {
-    **_object({"version": {"const": "3.1"}, "stories": {"type": "array", "minItems": 1, "items": _STORY}}, "stories"),
+    **_object(
+        {"version": {"enum": ["3.0", "3.1"]}, "stories": {"type": "array", "minItems": 1, "items": _STORY}}, "stories"
+    ),
     "additionalProperties": False,
 }
 """Test stories, the simplest ones."""

@@ -119,10 +119,11 @@ class Status:
 
     async def docs(self, request: Request) -> Response:
         """This API as one page."""
-        return api_page(self._described(request))
+        return api_page(self._described(request, for_people=True))
 
-    def _described(self, request: Request) -> dict[str, Any]:
-        return describe(request.app.routes, self._title, self._version, self._access.settings.max_message_chars)
+    def _described(self, request: Request, *, for_people: bool = False) -> dict[str, Any]:
+        limit = self._access.settings.max_message_chars
+        return describe(request.app.routes, self._title, self._version, limit, for_people=for_people)
 
     async def openapi(self, request: Request) -> Response:
         """This API for machines."""

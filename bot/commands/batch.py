@@ -10,14 +10,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bot.assistant import load_assistant
 from bot.batch.scores import Offer, catalogue_of, offers, tables_of
+from bot.batch.served_scores import SCORES
 from bot.config import Config
 from bot.errors import CommandError
 from bot.rasa.reading_files import is_rasa_project
 from bot.report import console, print_json, print_table
 from bot.stored_log import all_ids, opened_log
 from memory.key_values import write_key_values
-
-SCORES = "scores.sqlite3"
 
 
 def batch(config: Config, out: Path | None, days: float, *, as_json: bool) -> None:

@@ -343,6 +343,23 @@ def benchmark_search(
     run(seeds, out, queries, quick=quick, as_json=as_json)
 
 
+@benchmark.command("stories")
+def benchmark_stories(
+    projects: Annotated[list[Path], typer.Argument(help="Folders of Rasa projects.")],
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each project.")] = 5,
+    dialogues: Annotated[int, typer.Option(min=20, help="New users who judge each of them.")] = 500,
+    as_json: Json = False,
+) -> None:
+    """How far do memory, imitation and reinforcement get with users who leave a Rasa project's stories?
+
+    Example: `rejoinder benchmark stories my_rasa_project another_one --seeds 5 --json`
+    """
+    from bot.commands.benchmark_stories import StoryBenchmark
+    from bot.commands.benchmark_stories import stories as run
+
+    run(StoryBenchmark(tuple(projects), seeds, dialogues), as_json=as_json)
+
+
 def number_ranges(text: str, option: str) -> tuple[int, ...]:
     """The numbers of ``1,3-5``; typer.BadParameter for anything else."""
     numbers: list[int] = []

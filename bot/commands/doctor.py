@@ -12,6 +12,7 @@ from pathlib import Path
 import bot
 from bot.config import Config
 from bot.errors import explain
+from bot.rasa.reading_files import is_rasa_project
 from bot.report import console, print_json, print_table
 
 Check = Callable[[Config], str]
@@ -53,6 +54,12 @@ def _sqlite(config: Config) -> str:
 
 
 def _assistant(config: Config) -> str:
+    if is_rasa_project(config.assistant):
+        from bot.rasa.reading import load_project, require_environment
+
+        project = load_project(config.assistant)
+        require_environment(project)
+        return f"Rasa project {config.name}: {len(project.stories)} stories, {len(project.rules)} rules"
     from bot.assistant import load_assistant
 
     assistant = load_assistant(config.assistant)
@@ -61,6 +68,12 @@ def _assistant(config: Config) -> str:
 
 
 def _nlu(config: Config) -> str:
+    if is_rasa_project(config.assistant):
+        from bot.rasa.nlu import RasaNLU
+        from bot.rasa.reading import load_project
+
+        intents = RasaNLU.load(config.model_dir / "nlu", load_project(config.assistant)).parse("hello").intents
+        return f"understands 'hello' as {intents[0][0] if intents else 'nothing'}"
     from bot.assistant import load_assistant
     from bot.nlu.pipeline import NLU
 
@@ -69,6 +82,11 @@ def _nlu(config: Config) -> str:
 
 
 def _policy(config: Config) -> str:
+    if is_rasa_project(config.assistant):
+        from policies.stories.served import ServedStoryPolicy
+
+        learned = ServedStoryPolicy.load(config.model_dir / "policy")
+        return f"{learned.name} {learned.version}"
     from bot.app import build_policy
     from bot.assistant import load_assistant
 

@@ -1,4 +1,4 @@
-"""``rejoinder log`` and ``rejoinder store``: the recorded conversations; each command imports what it needs."""
+"""The recorded conversations: ``rejoinder log``, ``store``, ``batch``, ``report``; each imports what it needs."""
 
 from __future__ import annotations
 
@@ -112,3 +112,36 @@ def store_copy(
     from bot.commands.store_copy import copy as run
 
     run(settings(config, assistant), source, target, as_json=as_json)
+
+
+def batch(
+    out: Annotated[Path | None, typer.Option(help="The store (default: models/ASSISTANT/scores.sqlite3).")] = None,
+    days: Annotated[float, typer.Option(min=0.01, help="How far back offers count.")] = 365,
+    config: ConfigPath = None,
+    assistant: AssistantPath = None,
+    as_json: Json = False,
+) -> None:
+    """Work out slow-moving scores from the log (for cron or Airflow) and put them where servers look them up.
+
+    Example: `rejoinder batch --json`
+    """
+    from bot.commands.batch import batch as run
+
+    run(settings(config, assistant), out, days, as_json=as_json)
+
+
+def report(
+    out: Annotated[Path, typer.Option(help="The page; it needs no other file.")] = Path("report.html"),
+    since: Annotated[str, typer.Option(help="A day, an ISO time (UTC), or an age such as 12h, 7d, 2w.")] = "",
+    until: Annotated[str, typer.Option(help="Likewise; a day counts to its end.")] = "",
+    config: ConfigPath = None,
+    assistant: AssistantPath = None,
+    as_json: Json = False,
+) -> None:
+    """How conversations end: success by day, segment and policy version, where they fail, what fixing that is worth.
+
+    Examples: `rejoinder report` · `rejoinder report --since 30d --out month.html --json`
+    """
+    from bot.commands.report import report as run
+
+    run(settings(config, assistant), out, since, until, as_json=as_json)

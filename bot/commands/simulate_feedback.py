@@ -88,8 +88,7 @@ def _run(config: Config, plan: FeedbackPlan, *, quiet: bool) -> Runs:
         if file.tell() and not plan.out.read_bytes().endswith(b"\n"):
             file.write("\n")  # an interruption cut the last line short
         for seed in range(plan.seeds):
-            for mode in SELECTIONS:
-                name, remembers = SELECTIONS[mode]
+            for mode, (name, remembers) in SELECTIONS.items():
                 chosen = config.selection.model_copy(update={"mode": name})
                 key = _key(ontology, {**chosen.model_dump(mode="json"), "remembers": remembers}, users, seed)
                 if key in done:

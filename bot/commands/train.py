@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot.assistant import Assistant, load_assistant
 from bot.commands.progress import training_progress
@@ -15,6 +15,10 @@ from bot.report import console, print_json, print_table
 from bot.task import error_model
 from bot.tuned_settings import with_tuned
 from bot.users import practice_users
+
+if TYPE_CHECKING:
+    from policies.dqn_config import DQNConfig
+    from simulator.simulation import SimulationSettings
 
 PARTS = ("all", "nlu", "policy", "ranker")
 
@@ -87,11 +91,11 @@ def _train_nlu(config: Config, assistant: Assistant, *, quiet: bool) -> dict[str
         )
 
 
-def _train_policy(config: Config, assistant: Assistant, steps: int, resume: bool, *, quiet: bool) -> dict[str, Any]:
+def practice(config: Config, assistant: Assistant, steps: int) -> tuple[SimulationSettings, DQNConfig]:
+    """Whom a policy practises with for ``steps``, and the settings of its learner."""
     from policies.devices import choose_device
-    from policies.dqn import DQNConfig
-    from policies.resume import ResumeError
-    from simulator.training import mixed_errors, train_policy
+    from policies.dqn_config import DQNConfig
+    from simulator.training import mixed_errors
 
     errors = mixed_errors(error_model(config), config.training.error_rates)
     settings = practice_users(config, assistant).settings(errors, config.training.max_turns)
@@ -102,6 +106,14 @@ def _train_policy(config: Config, assistant: Assistant, steps: int, resume: bool
         ),
         config.tuned.policy, "tuned.policy",
     )  # fmt: skip
+    return settings, learner
+
+
+def _train_policy(config: Config, assistant: Assistant, steps: int, resume: bool, *, quiet: bool) -> dict[str, Any]:
+    from policies.resume import ResumeError
+    from simulator.training import train_policy
+
+    settings, learner = practice(config, assistant, steps)
     with training_progress("policy", quiet=quiet) as update:
 
         def progress(step: int, total: int, metrics: Mapping[str, float]) -> None:

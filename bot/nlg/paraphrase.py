@@ -17,6 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from bot.nlg.paraphrase_check import ParaphraseCheck
+from bot.nlg.templates import Wording
 
 log = logging.getLogger(__name__)
 REMEMBERED = 512
@@ -35,19 +36,22 @@ class Generator(Protocol):
 class ParaphraseSettings:
     """``model``: a folder, or a name on the model hub; None: no paraphrases. ``count``: wordings asked for.
 
-    ``seconds``: how long a reply waits for them. ``late_seconds``: how long the model may go on for the next time.
+    ``seconds``: how long a reply waits for them; 0 takes what is known from the last time the same was said.
+    ``late_seconds``: how long the model may go on for the next time.
     """
 
     model: str | None = None
     count: int = 3
-    seconds: float = 0.3
+    seconds: float = 0.05
     late_seconds: float = 5.0
 
     def __post_init__(self) -> None:
         if self.count < 1:
             raise ValueError(f"count: {self.count} wordings; ask for 1 or more")
-        if not 0 < self.seconds <= self.late_seconds:
-            raise ValueError(f"seconds: {self.seconds} is above 0 and at most late_seconds ({self.late_seconds})")
+        if not (0 <= self.seconds <= self.late_seconds and self.late_seconds > 0):
+            raise ValueError(
+                f"seconds: {self.seconds} is from 0 to late_seconds ({self.late_seconds}), which is above 0"
+            )
 
 
 class ParaphrasePool:
@@ -83,6 +87,14 @@ class ParaphrasePool:
         except Empty:
             self.refused["late"] += 1
             return ()
+
+    def extended(self, wordings: Sequence[Wording], facts: Sequence[str] = ()) -> list[Wording]:
+        """``wordings``, and after them paraphrases of the first, under its key with ``~1`` and so on."""
+        if not wordings:
+            return []
+        known = {wording.text for wording in wordings}
+        fresh = [text for text in self.candidates(wordings[0].text, facts) if text not in known]
+        return [*wordings, *(Wording(f"{wordings[0].key}~{n}", text) for n, text in enumerate(fresh, start=1))]
 
     def _work(self, text: str, facts: tuple[str, ...], seed: int, answer: SimpleQueue[tuple[str, ...]]) -> None:
         kept: tuple[str, ...] = ()

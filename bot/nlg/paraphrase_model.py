@@ -5,9 +5,12 @@ Weights are read from safetensors, and no code that comes with a model is run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
+
+from bot.nlg.paraphrase import ParaphrasePool, ParaphraseSettings
+from bot.nlg.paraphrase_check import ParaphraseCheck
 
 PROMPT = "Say the same in other words.\nText: {text}\nOther words:"
 MOST_TOKENS = 120
@@ -90,6 +93,16 @@ class LanguageModel:
             return asked
         message = [{"role": "user", "content": asked}]
         return str(self._tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True))
+
+
+def open_pool(settings: ParaphraseSettings, values: Collection[str]) -> ParaphrasePool | None:
+    """The pool that ``settings`` ask for, None when they name no model; ParaphraseModelError when it can't be opened.
+
+    ``values``: those of the assistant's slots and the names of its entities, none of which may be lost or invented.
+    """
+    if settings.model is None:
+        return None
+    return ParaphrasePool(LanguageModel.load(settings.model), ParaphraseCheck(values), settings)
 
 
 def _first_line(text: str) -> str:

@@ -78,7 +78,7 @@ class RasaNLU:
         try:
             kinds = [(str(name), role, group) for name, role, group in manifest["kinds"]]
             tagger = Tagger(place / TAGGER_PART) if TAGGER_PART in manifest["sha256"] else None
-            reader = EntityReader(project.nlu, NluSettings.of(project.pipeline), kinds, tagger)
+            reader = EntityReader(project.nlu, NluSettings.of(project.pipeline), kinds, tagger, project.domain.entities)
             if INTENT_PARTS[0] not in manifest["sha256"]:
                 return cls(project, reader, None, None, clock)
             return cls(project, reader, Encoder(place / "encoder"), IntentModel.load(place), clock)

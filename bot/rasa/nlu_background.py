@@ -36,14 +36,14 @@ _SENTENCES = (
 )  # fmt: skip
 
 
-def background(seed: int) -> list[str]:
-    """Everyday sentences about this and that, and words that are none; the same for the same ``seed``."""
+def background(seed: int, *, few: bool) -> list[str]:
+    """Everyday sentences about this and that, and words that are none (``few``: half of them); fixed by ``seed``."""
     rng = np.random.default_rng(seed)
     salad = []
     for _ in range(_SALAD):
         lengths = rng.integers(3, 9, size=rng.integers(1, 4))
         salad.append(" ".join("".join(rng.choice(list(_LETTERS), size=n)) for n in lengths))
-    return [*_SENTENCES, *salad]
+    return [*_SENTENCES, *salad][:: 2 if few else 1]
 
 
 def far_from(own: FloatArray, others: FloatArray) -> Sequence[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -29,8 +29,19 @@ def kind_of(entity: NluEntity) -> Kind:
 class EntityReader:
     """Finds the entities of messages; ``kinds`` are those that the tagger knows, in the order of its labels."""
 
-    def __init__(self, nlu: NluData, settings: NluSettings, kinds: Sequence[Kind], tagger: Tagger | None) -> None:
-        """``tagger`` None where no entity was annotated."""
+    def __init__(
+        self,
+        nlu: NluData,
+        settings: NluSettings,
+        kinds: Sequence[Kind],
+        tagger: Tagger | None,
+        declared: Collection[str] = (),
+    ) -> None:
+        """``tagger`` None where no entity was annotated; ``declared`` are the domain's entities.
+
+        Tables and expressions with other names than entities' are features only, as in Rasa.
+        """
+        self._names = {*declared, *(name for name, _, _ in kinds)}
         self._settings, self._kinds, self._tagger = settings, tuple(kinds), tagger
         self._synonyms = nlu.synonyms if settings.synonyms else {}
         tables = [(value, name, value) for name, values in nlu.lookups.items() for value in values]
@@ -52,7 +63,8 @@ class EntityReader:
         tagged = self._tagged(sentence)
         found = list(tagged)
         if self._settings.extract_known:
-            for hit in sorted(sentence.hits, key=lambda h: h.start - h.end):
+            known_hits = [hit for hit in sentence.hits if hit.entity in self._names]
+            for hit in sorted(known_hits, key=lambda h: h.start - h.end):
                 words = sentence.text[hit.start : hit.end]
                 known = Entity(hit.entity, words, hit.start, hit.end, 1.0, "RegexEntityExtractor")
                 if not any(_overlap(known, other) and (other.role or other.group) for other in found):

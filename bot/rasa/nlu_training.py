@@ -39,6 +39,8 @@ Progress = Callable[[str, float], None]
 """Called with what is being done and the fraction done so far (0 to 1)."""
 
 _FOLDS = 3
+_SMALL = 150
+"""Sentences up to which half of the background is enough: all of it would refuse too much that is meant."""
 _LARGE = 3000
 """Sentences from which on one fold is measured instead of all."""
 _TEMPERATURES = (0.4, 2.0)
@@ -182,7 +184,7 @@ def _rows(corpus: _Corpus, reader: EntityReader, encoder: Encoder, seed: int) ->
             origin.append(i)
             intents.append(intents[i])
     dense = encoder.encode([sentence.text for sentence in sentences])
-    others = [reader.prepare(text, _REFERENCE) for text in background(seed)]
+    others = [reader.prepare(text, _REFERENCE) for text in background(seed, few=len(corpus.examples) < _SMALL)]
     outside = encoder.encode([sentence.text for sentence in others])
     far = far_from(dense[: len(corpus.examples)], outside)
     count = len(sentences)

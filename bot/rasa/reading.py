@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bot.assistant_yaml import AssistantError
 from bot.rasa.names import DEFAULT_INTENTS, base_intent
-from bot.rasa.project import NluData, RasaDomain, RasaProject
+from bot.rasa.project import ActionStep, NluData, RasaDomain, RasaProject, Story
 from bot.rasa.reading_config import read_config, read_credentials, read_endpoints
 from bot.rasa.reading_domain import read_domain
 from bot.rasa.reading_files import Notes, collect, fingerprint, is_rasa_project
@@ -36,6 +37,7 @@ def load_project(path: Path | str, *, environment: Mapping[str, str] | None = No
     test_reader = StoryReader(root, StepReader.of(domain, nlu, notes, lenient=True), initial, notes)
     parts = (*files.domain, *files.data)
     stories, rules = reader.stories(parts), reader.rules(parts)
+    domain = _with_spoken_actions(domain, (*stories, *rules))
     tests = test_reader.stories(files.tests, "test")
     config = read_config(files.config, notes)
     endpoints, credentials = read_endpoints(files.endpoints, notes), read_credentials(files.credentials, notes)
@@ -55,6 +57,15 @@ def load_project(path: Path | str, *, environment: Mapping[str, str] | None = No
         unsupported=tuple(sorted(notes.found, key=lambda note: (note.file, note.line))),
         fingerprint=fingerprint(root, files.read),
     )
+
+
+def _with_spoken_actions(domain: RasaDomain, stories: Sequence[Story]) -> RasaDomain:
+    """The domain with what `bot:` steps say among its end-to-end actions, as Rasa's importer adds it."""
+    spoken = [step.text for story in stories for step in story.steps if isinstance(step, ActionStep) and step.text]
+    texts = tuple(dict.fromkeys((*domain.e2e_actions, *spoken)))
+    if texts == domain.e2e_actions:
+        return domain
+    return replace(domain, e2e_actions=texts, raw={**domain.raw, "e2e_actions": list(texts)})
 
 
 def require_environment(project: RasaProject) -> None:

@@ -117,10 +117,7 @@ def _note_component(entry: YamlMap, notes: Notes) -> None:
         instead = "read by Rejoinder's own grammar"
         notes.add(entry.file, entry.line, name, f"{instead}; not {', '.join(left)}" if left else instead)
     elif short in _HONOURED:
-        for key in ("threshold", "ambiguity_threshold") if short == "FallbackClassifier" else ():
-            value = entry.get(key, 0)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-                raise entry.error(key, f"{key!r} is {describe(value)}", "Write a number from 0 to 1")
+        _check_honoured(short, entry, notes)
     elif short.endswith(_FEATURIZERS):
         notes.add(entry.file, entry.line, name, _OWN_NLU)
     else:
@@ -140,3 +137,14 @@ def _note_policy(entry: YamlMap, notes: Notes) -> None:
         notes.add(
             entry.file, entry.line, f"the policy {name!r}", "not run; rules, memory and the learned policy decide"
         )
+
+
+def _check_honoured(short: str, entry: YamlMap, notes: Notes) -> None:
+    """The settings of a component that Rejoinder's NLU stands in for."""
+    for key in ("threshold", "ambiguity_threshold") if short == "FallbackClassifier" else ():
+        value = entry.get(key, 0)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+            raise entry.error(key, f"{key!r} is {describe(value)}", "Write a number from 0 to 1")
+    for key in ("use_lookup_tables", "use_regexes", "use_word_boundaries") if short == "RegexEntityExtractor" else ():
+        if entry.get(key) is False:
+            notes.add(entry.file, entry.lines[key], f"{short}: {key}: false", "not honoured: it is taken as true")

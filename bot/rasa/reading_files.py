@@ -87,9 +87,7 @@ def collect(root: Path, notes: Notes, environment: Mapping[str, str] | None = No
         _check_keys(part, (*DOMAIN_KEYS, *DATA_KEYS, "version"))
         check_version(part, notes)
     data = [part for path in data_files for part in _data_file(path, values, notes)]
-    tests = [_expanded(read_map(path, needed_for="test stories"), values) for path in test_files]
-    for part in tests:
-        _check_keys(part, ("stories", "version"))
+    tests = [part for path in test_files for part in _test_file(path, values, notes)]
     config = _expanded(_optional(root, "config"), values)
     endpoints, credentials = (_kept(_optional(root, name), values, notes) for name in ("endpoints", "credentials"))
     read = [*domain_files, *data_files, *json_files, *([Path(config.file)] if Path(config.file).exists() else [])]
@@ -210,6 +208,19 @@ def _data_file(path: Path, values: Mapping[str, str], notes: Notes) -> list[Yaml
     _check_keys(part, _KNOWN)
     check_version(part, notes)
     return [_expanded(part, values)]
+
+
+def _test_file(path: Path, values: Mapping[str, str], notes: Notes) -> list[YamlMap]:
+    """The file's mapping, or nothing when it holds no test stories."""
+    part = read_yaml(path, needed_for="test stories")
+    if isinstance(part, YamlMap) and "stories" in part:
+        _check_keys(part, (*DATA_KEYS, "version"))
+        return [_expanded(part, values)]
+    for key in part if isinstance(part, YamlMap) else ():
+        if did_you_mean(key, ["stories"]).startswith("Did you mean"):
+            raise part.error(key, f"unknown key {key!r}", did_you_mean(key, ["stories"]))
+    notes.add(path, 0, "a test file without stories", "not read: only `stories:` are")
+    return []
 
 
 def _check_keys(part: YamlMap, known: tuple[str, ...]) -> None:

@@ -16,6 +16,7 @@ from bot.rasa.shortcut import read_shortcut
 
 STEP_KEYS = ("intent", "user", "entities", "action", "bot", "slot_was_set", "active_loop", "form", "checkpoint", "or")
 _KINDS = ("user", "intent", "action", "bot", "slot_was_set", "active_loop", "form")
+_RENAMED = {"action_deactivate_form": "action_deactivate_loop"}
 _ENTITY_SETTINGS = ("role", "group", "value")
 
 
@@ -61,7 +62,7 @@ class StepReader:
         if kinds[0] in ("user", "intent"):
             return (self._user(step),)
         if kinds[0] == "action":
-            return (ActionStep(self._known(step, "action", step.take("action", "str").strip(), self.actions)),)
+            return (ActionStep(self._action(step, step.take("action", "str").strip())),)
         if kinds[0] == "bot":
             return (ActionStep(None, step.take("bot", "str").strip()),)
         if kinds[0] == "slot_was_set":
@@ -83,6 +84,15 @@ class StepReader:
             else:
                 raise step.error("slot_was_set", f"a slot is {describe(entry)}", "Write `- name` or `- name: value`")
         return tuple(found)
+
+    def _action(self, step: YamlMap, name: str) -> str:
+        """A known action; two names of format 2 are brought up to date."""
+        now = _RENAMED.get(name, name)
+        if name.startswith("respond_") and f"utter_{name.removeprefix('respond_')}" in self.actions:
+            now = f"utter_{name.removeprefix('respond_')}"
+        if now != name:
+            self.notes.add(step.file, step.lines["action"], f"the action {name!r} (format 2)", f"read as {now!r}")
+        return self._known(step, "action", now, self.actions)
 
     def _loop(self, step: YamlMap, key: str) -> LoopStep:
         value = step[key]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
 
-_SHORTCUT = re.compile(r"^/(?P<name>[^{@]+)(?:@(?P<confidence>[0-9.]+))?(?P<entities>\{.*\})?\s*$", re.DOTALL)
+_SHORTCUT = re.compile(r"^/(?P<name>[^{@]+)(?:@(?P<confidence>[0-9.]+))?(?P<entities>\{.*\})?\Z", re.DOTALL)
 MAX_ENTITIES = 64
 """Values in one message; more are not read."""
 
@@ -34,7 +35,7 @@ def read_shortcut(text: str) -> Shortcut | None:
         return None
     try:
         confidence = min(float(match["confidence"] or 1.0), 1.0)
-        body = json.loads(match["entities"] or "{}")
+        body = json.loads(match["entities"] or "{}", parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError):
         return None
     entities = tuple(
@@ -45,3 +46,11 @@ def read_shortcut(text: str) -> Shortcut | None:
     lead = len(text) - len(text.lstrip())
     start, end = match.span("entities") if match["entities"] else (0, 0)
     return Shortcut(match["name"].strip(), confidence, entities, start + lead if end else 0, end + lead if end else 0)
+
+
+def _finite(number: str) -> float:
+    """A JSON number; ValueError for NaN and the infinities, which are none and can't be stored."""
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(number)
+    return value

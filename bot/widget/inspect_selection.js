@@ -26,7 +26,7 @@ function why(candidate) {
 
 function option(candidate) {
   const label = `${candidate.position + 1}. ${candidate.key}`;
-  const row = bar(label, candidate.propensity, percent(candidate.propensity), candidate.said ? "chosen" : "");
+  const row = bar(label, candidate.propensity, percent(candidate.propensity), candidate.said ? "said" : "");
   if (candidate.said) row.setAttribute("aria-current", "true");
   const summary = element("summary", {}, element("ul", { class: "bars" }, row));
   const pool = element("span", { class: "pool" }, candidate.pool || "sample");

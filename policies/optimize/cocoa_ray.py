@@ -5,15 +5,14 @@ Needs the extra [ray]. Only what ``cocoa_workers.Ask`` and ``Reply`` hold travel
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from policies.optimize.cocoa_workers import Ask, Part, Reply, WorkerError, gathered
+from policies.optimize.cocoa_workers import Ask, Part, Reply, gathered
 from policies.optimize.columns import Array, partition
 from policies.optimize.losses import Problem
+from policies.optimize.ray_connection import WorkerError, connected
 
 
 class RayWorkers:
@@ -24,7 +23,7 @@ class RayWorkers:
 
         WorkerError where Ray isn't installed, or nothing answers at ``address``.
         """
-        self._ray = _connected(address)
+        self._ray = connected(address)
         self.parts = partition(problem.columns.count, count, seed)
         actor = self._ray.remote(num_cpus=0)(Part)
         self._workers = [
@@ -55,31 +54,3 @@ class RayWorkers:
         except self._ray.exceptions.RayError as error:
             first = str(error).strip().splitlines()[0]
             raise WorkerError(f"a Ray worker failed: {first}; see `ray status`, or go without --ray") from error
-
-
-def _connected(address: str | None) -> Any:
-    """Ray, connected; a running connection is used again."""
-    try:
-        import ray
-    except ImportError as error:
-        raise WorkerError("Ray isn't installed: pip install 'rejoinder[ray]', or go without --ray") from error
-    if ray.is_initialized():
-        return ray
-    refused = WorkerError(
-        f"Ray at {address or 'this machine'} doesn't answer; start one with `ray start --head`, or go without --ray"
-    )
-    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
-    if port.isdecimal():  # Ray itself would try for minutes
-        try:
-            socket.create_connection((host, int(port)), timeout=5).close()
-        except (OSError, OverflowError) as error:
-            raise refused from error
-    start: Callable[..., Any] = ray.init
-    try:
-        if address is None:
-            start(include_dashboard=False, log_to_driver=False, configure_logging=False)
-        else:
-            start(address=address, log_to_driver=False, configure_logging=False)
-    except Exception as error:  # where a node doesn't come up in time, Ray raises exactly this
-        raise refused from error
-    return ray

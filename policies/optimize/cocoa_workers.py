@@ -17,10 +17,6 @@ from policies.optimize.local_solvers import solve_locally
 from policies.optimize.losses import Problem, Separable
 
 
-class WorkerError(RuntimeError):
-    """Workers that can't be reached or died; says which and what to do."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Ask:
     """A round's message to every worker.
@@ -115,7 +111,7 @@ class Workers(Protocol):
     parts: list[Index]
 
     def exchange(self, ask: Ask) -> list[Reply]:
-        """One round; WorkerError where a worker doesn't answer."""
+        """One round; ``WorkerError`` where a worker doesn't answer."""
 
     def coefficients(self) -> Array:
         """(N,): all coefficients, in the problem's order."""

@@ -58,7 +58,7 @@ class SelectionSettings:
 
 @dataclass(frozen=True, slots=True)
 class MatchSet:
-    """All that could be said: ``keys`` by number, ``texts`` (two with the same text are one; None: the keys), and the
+    """All that could be said: ``keys`` by number, ``texts`` (two with the same text are one; None: all differ), and the
     (n, F) ``features`` of the numbers asked for, named by ``names``; NaN is missing.
     """
 
@@ -236,12 +236,12 @@ def _gathered(
     """Every pool's candidates, each text once, only those that match; and why a pool has none."""
     pools: dict[str, list[int]] = {}
     failed: dict[str, str] = {}
-    allowed = {match.keys[n] if match.texts is None else match.texts[n]: n for n in reversed(everything)}
+    texts = match.texts
+    allowed = {n if texts is None else texts[n]: n for n in reversed(everything)}
     for name, source in sources.items():
         try:
-            numbers = [int(number) for number in source()]
-            texts = [match.keys[n] if match.texts is None else match.texts[n] for n in numbers]
-            pools[name] = list(dict.fromkeys(allowed[text] for text in texts if text in allowed))
+            found = source() if texts is None else [texts[n] for n in source()]
+            pools[name] = list(dict.fromkeys(allowed[item] for item in found if item in allowed))
         except Exception as error:
             pools[name] = []
             failed[name] = f"{type(error).__name__}: {error}"
@@ -249,7 +249,9 @@ def _gathered(
 
 
 def _first_of_text(match: MatchSet, everything: Sequence[int]) -> list[int]:
-    texts = match.keys if match.texts is None else match.texts
+    if match.texts is None:
+        return list(dict.fromkeys(everything))
+    texts = match.texts
     first: dict[str, int] = {}
     for number in everything:
         first.setdefault(texts[number], number)

@@ -11,8 +11,9 @@ import numpy as np
 from memory.turn import FloatArray
 from policies.stories.state import History, StoryState
 
-MAX_HISTORY = 5
-"""States that a policy sees, the present one included, unless the project's config.yml says otherwise (Rasa's TED)."""
+MAX_HISTORY = 8
+"""States that a policy sees, the present one included, unless the project's config.yml says otherwise: more than Rasa's
+memory needs, for attention can leave out what doesn't matter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +103,10 @@ class StoryFeaturizer:
         return row
 
     def __call__(self, history: History) -> FloatArray:
-        """(max_history, width) of the latest states of ``history``."""
-        seen = history[-self.max_history :]
+        """(max_history, width) of the latest states of ``history``, without the empty one before the first action."""
+        first = history[0]
+        begins = len(history) > 1 and first.previous_action is None and first.intent is None
+        seen = history[1 if begins else 0 :][-self.max_history :]
         features = np.zeros((self.max_history, self.width), dtype=np.float32)
         for place, state in enumerate(seen, start=self.max_history - len(seen)):
             features[place] = self.row(state)

@@ -31,6 +31,7 @@ Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 class StoryTraining:
     """Everything an imitation depends on; equal settings give an equal network on one machine.
 
+    There are ``updates``, or as many as ``passes`` over the written examples take, if more (up to ``max_updates``).
     ``augmentation`` bounds the stories that each story is glued to. ``outliers`` is the share of examples with an
     unexpected intent, ``smoothing`` the probability that the target spreads over all actions, ``forget`` the share of
     examples that lose a random number of their oldest states.
@@ -39,15 +40,17 @@ class StoryTraining:
     max_history: int = MAX_HISTORY
     hidden: int = 64
     dropout: float = 0.1
-    updates: int = 500
+    updates: int = 900
+    passes: int = 20
+    max_updates: int = 4000
     batch_size: int = 64
     learning_rate: float = 3e-3
     weight_decay: float = 1e-4
     augmentation: int = 10
     max_glued: int = 4000
-    outliers: float = 0.15
+    outliers: float = 0.1
     smoothing: float = 0.02
-    forget: float = 0.3
+    forget: float = 0.2
     seed: int = 0
     threads: int = 1
 
@@ -130,7 +133,8 @@ class StoryBatches:
         at_any_time: frozenset[str], rng: np.random.Generator,
     ) -> None:  # fmt: skip
         self.featurizer, self.settings, self.rng = learner.featurizer, learner.settings, rng
-        self.features, self.targets = _arrays([*written, *more], learner.featurizer, learner.actions)
+        features, self.targets = _arrays([*written, *more], learner.featurizer, learner.actions)
+        self.features = features.astype(np.uint8)  # only zeros and ones: large projects have many
         self.written = len(written)
         self.listening = int(np.argmax(learner.featurizer.row(StoryState(previous_action=LISTEN))[1:])) + 1
         names = learner.featurizer.vocabulary.intents
@@ -146,10 +150,10 @@ class StoryBatches:
             found.setdefault(self._place(history), set()).update(intent.tolist())
         return found
 
-    def _place(self, history: FloatArray) -> bytes:
+    def _place(self, history: NDArray[np.uint8]) -> bytes:
         """What the bot did last, slots and loop: (H, width) rows of the last two states without the new intent."""
         kept = history[-2:].copy()
-        kept[-1, self.featurizer.intent_columns] = 0.0
+        kept[-1, self.featurizer.intent_columns] = 0
         return kept.tobytes()
 
     def draw(self) -> Batch:
@@ -166,18 +170,18 @@ class StoryBatches:
             if self._surprise(features[n]):
                 uniform[n] = 1.0
         for n in np.flatnonzero(rng.random(s.batch_size) < s.forget):
-            features[n, : rng.integers(s.max_history)] = 0.0
-        flat = torch.from_numpy(features.reshape(s.batch_size, -1))
+            features[n, : rng.integers(s.max_history)] = 0
+        flat = torch.from_numpy(features.reshape(s.batch_size, -1).astype(np.float32))
         return flat, torch.from_numpy(self.targets[rows]), torch.from_numpy(uniform)
 
-    def _surprise(self, history: FloatArray) -> bool:
+    def _surprise(self, history: NDArray[np.uint8]) -> bool:
         """Put an intent into the present state that no example has in this place; False where the user is silent."""
         present, columns = history[-1], self.featurizer.intent_columns
         intent = int(self.rng.choice(self.unexpected))
-        if present[self.listening] == 0.0 or intent in self.expected.get(self._place(history), ()):
+        if not present[self.listening] or intent in self.expected.get(self._place(history), ()):
             return False
-        present[columns] = 0.0
-        present[columns.start + intent] = 1.0
+        present[columns] = 0
+        present[columns.start + intent] = 1
         return True
 
 
@@ -200,13 +204,14 @@ def imitation_loss(network: StoryNetwork, batch: Batch) -> torch.Tensor:
 
 def _minimise(learner: StoryLearner, batches: StoryBatches, progress: Progress | None) -> None:
     s, network = learner.settings, learner.network
+    updates = max(s.updates, min(s.passes * batches.written // s.batch_size, s.max_updates))
     optimizer = torch.optim.AdamW(network.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, s.learning_rate, total_steps=s.updates)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, s.learning_rate, total_steps=updates)
     network.train()
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(s.seed)  # dropout
-            for update in range(s.updates):
+            for update in range(updates):
                 loss = imitation_loss(network, batches.draw())
                 check_finite(update, loss=loss)
                 optimizer.zero_grad()
@@ -214,6 +219,6 @@ def _minimise(learner: StoryLearner, batches: StoryBatches, progress: Progress |
                 optimizer.step()
                 schedule.step()
                 if progress is not None and update % 20 == 0:
-                    progress(update / s.updates)
+                    progress(update / updates)
     except KeyboardInterrupt:
         learner.interrupted = True

@@ -10,16 +10,21 @@ import numpy as np
 import pytest
 
 from bot.assistant import Assistant
+from bot.batch.served_scores import BatchScores
 from bot.channels.inspection import conversation_json
 from bot.config import SelectionConfig
 from bot.engine import Engine
 from bot.selection import Selection
 from bot.selection_log import behaviour_of, logged_slates
 from bot.selection_store import BEHAVIOUR, BLENDING, POINTER, SelectionError, SelectionVersions, load_selection
+from bot.selection_venues import VenuePools
 from memory.conversation import Conversation, fold
 from memory.dialogue import NLUResult, SystemAct, UserMessage
 from memory.events import BotUttered, Decided, Event, Selected, event_from_json, event_to_json
+from memory.key_values import write_key_values
 from memory.slates import VENUES
+from memory.tastes import Tastes
+from policies.ranking.behaviour import Behaviour
 from policies.ranking.selection import SelectionSettings, Selector
 from policies.rule import RulePolicy
 from policies.social import SocialPolicy
@@ -166,6 +171,28 @@ def test_a_pool_that_throws_costs_no_reply(assistant: Assistant) -> None:
     assert act is not None
     assert act.kind == "offer"
     assert all(not candidate.pools for candidate in talk.slates()[0].candidates)
+
+
+def test_nightly_scores_are_features_and_a_damaged_file_costs_nothing(assistant: Assistant, tmp_path: Path) -> None:
+    names = assistant.ontology.entity_names
+    path = tmp_path / "scores.sqlite3"
+    popularity = [(name, {"choice_rate": round(0.1 + 0.001 * n, 4)}) for n, name in enumerate(names)]
+    write_key_values(path, {"popularity": popularity, "affinity": [("", {names[0]: 0.25})]}, {"made_at": START})
+    pools = VenuePools(assistant.ontology, Behaviour(), scores=BatchScores(path))
+    features = pools.match(Tastes(), 1, 0, "somebody").features([0, 5])
+    columns = [pools.names.index(name) for name in ("nightly_rate", "nightly_affinity")]
+    assert features[:, columns].tolist()[0] == [0.1, 0.25]
+    assert features[1, columns[0]] == 0.105
+    assert np.isnan(features[1, columns[1]])
+
+    class Damaged:
+        def popularity(self, venues: object) -> np.ndarray:
+            raise OSError("disk")
+
+        affinities = popularity
+
+    broken = VenuePools(assistant.ontology, Behaviour(), scores=Damaged())  # type: ignore[arg-type]
+    assert np.isnan(broken.match(Tastes(), 1, 0).features([0, 5])[:, columns]).all()
 
 
 def test_by_default_the_engine_offers_in_the_tables_order(assistant: Assistant) -> None:

@@ -15,8 +15,8 @@ from bot.limits import ServerSettings, SettingsError
 from bot.locks import ConversationLocks
 from memory.conversation import Conversation, Turn
 from memory.dialogue import UserMessage
-from memory.events import UserUttered
-from memory.store import SqliteStore, StoreUnavailable
+from memory.events import FeedbackGiven, UserUttered
+from memory.store import DuplicateMessage, SqliteStore, StoreUnavailable
 from tests.promises.engine_for_tests import EngineForTests
 
 
@@ -97,6 +97,43 @@ def test_a_deleted_conversation_is_gone_everywhere(store: SqliteStore) -> None:
             files = store.path.parent.glob(f"{store.path.name}*")
             assert not any(erased in file.read_bytes() for file in files), "overwritten in the files too"
         store.close()
+
+
+def test_events_that_no_message_caused_are_added_whole_or_not_at_all_and_rewritten(store: SqliteStore) -> None:
+    engine = EngineForTests()
+    conversations = Conversations(engine, store, turn_seconds=0.2)
+    again = FeedbackGiven(1.0, "m1", 1)
+
+    async def add(state: Conversation) -> Turn:
+        return Turn.begin(state).then(engine.ontology, again)
+
+    async def fail(state: Conversation) -> Turn:
+        raise LookupError("no such action")
+
+    async def hang(state: Conversation) -> Turn:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def steps() -> None:
+        await say(conversations, "a", "one", "m1")
+        assert (await conversations.advance("a", add)).state.seq == len(store.load("a")) == 4
+        with pytest.raises(LookupError):
+            await conversations.advance("a", fail)
+        with pytest.raises(TurnFailed):
+            await conversations.advance("a", hang)
+        assert await say(conversations, "a", "two", "m2") == "turn 2: two"
+        first = store.load("a")[:3]
+        with pytest.raises(DuplicateMessage):
+            await conversations.rewrite("a", [*first, *first])
+        assert len(store.load("a")) == 7
+        await conversations.rewrite("a", first)
+        assert await say(conversations, "a", "three", "m2") == "turn 2: three", "as if the second had never been said"
+        store.close()
+        for change in (conversations.advance("a", add), conversations.rewrite("a", first)):
+            with pytest.raises(TurnFailed):
+                await change
+
+    run(steps)
 
 
 def test_another_process_on_the_same_file_is_noticed_and_followed(store: SqliteStore) -> None:

@@ -2,8 +2,8 @@
 
 The message is a JSON list of replies, e.g. ``[{"text": "hi", "buttons": [{"title": "Yes", "payload": "/affirm"}]}]``;
 anything else is answered with ``You said: ...``. ``slow`` takes a second. A message that is a value of the ontology is
-understood as ``inform(food=value)``, comes back as text, picture, and a button's title and payload, and is remembered:
-as a statement, a preference, and an answer with its support.
+understood as ``inform(food=value)``, comes back as text, picture, and a button's title and payload, is remembered (as a
+statement, a preference, and an answer with its support), and is the key of a candidate, its pool and its feature.
 """
 
 from __future__ import annotations
@@ -32,10 +32,12 @@ from memory.events import (
     MemoryAnswered,
     MemoryEvent,
     PreferenceStated,
+    Selected,
     StatementRemembered,
     UserUttered,
 )
 from memory.ontology import Ontology
+from memory.slates import OfferedCandidate, OfferedSlate
 
 ACTIONS = ("request_food", "offer", "answer", "bye")
 SLOW_SECONDS = 1.0
@@ -76,12 +78,19 @@ class ScriptedEngine:
         heard = UserUttered(now, message.text, message.message_id or "", message.channel, _nlu(message.text, value))
         decided = Decided(now, decision, SystemAct("reqmore"), timings)
         noted = () if value is None else _remembered(now, value)
-        return Turn.begin(state).then(self.ontology, heard, *noted, decided, BotUttered(now, replies))
+        chosen = () if value is None else (_selected(now, value),)
+        return Turn.begin(state).then(self.ontology, heard, *noted, decided, *chosen, BotUttered(now, replies))
 
 
 def _remembered(now: float, value: str) -> tuple[MemoryEvent, ...]:
     answered = MemoryAnswered(now, value, value, 0.8, ((value, 1.5),))
     return StatementRemembered(now, value), PreferenceStated(now, value, value), answered
+
+
+def _selected(now: float, value: str) -> Selected:
+    said = OfferedCandidate(value, value, {value: 0}, (0.5,), 0.75, 1.5, said=True)
+    other = OfferedCandidate(f"not {value}", "", {}, (None,), 0.25)
+    return Selected(now, (OfferedSlate("venues", value, value, {value: 1.0}, 0.1, value, (value,), (said, other)),))
 
 
 def _nlu(text: str, value: str | None) -> NLUResult:

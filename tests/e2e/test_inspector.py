@@ -34,6 +34,12 @@ def test_a_turn_shows_why(server: Server, watched: Watched) -> None:
     masked = panel.locator(".bar.masked")
     assert masked.locator(".label").all_inner_texts() == ["answer"]
     assert panel.get_by_text("scripted · 1").is_visible()
+    said, other = panel.locator(".candidate").all()
+    assert said.locator(".label").inner_text() == "1. thai thai"
+    assert said.locator("[aria-current=true] .number").inner_text() == "0.75"
+    assert other.locator(".number").inner_text() == "0.25"
+    said.locator("summary").click()
+    assert said.locator("dd").all_inner_texts() == ["thai no. 1", "1.5", "0.75", "0.5"]
     assert panel.locator(".stage .label").all_inner_texts()[:4] == ["nlu", "track", "policy", "nlg"]
     assert panel.locator(".gauge").count() == 2
     watched.assert_clean()

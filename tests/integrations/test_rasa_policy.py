@@ -153,6 +153,77 @@ def test_a_real_rasa_trains_and_converses_with_it(project: RasaProject, exported
     compare(project, ServedStoryPolicy.load(exported), found["events"])
 
 
+DOMAIN = """
+version: "3.1"
+intents: [tell, {hush: {use_entities: []}}]
+entities: [number, {city: {roles: [to, from], groups: ["1"]}}]
+slots:
+  words: {type: text, mappings: [{type: custom}]}
+  several: {type: list, mappings: [{type: custom}]}
+  size: {type: categorical, values: [Small, large], mappings: [{type: custom}]}
+  sure: {type: bool, mappings: [{type: custom}]}
+  count: {type: float, min_value: 2, max_value: 12, mappings: [{type: custom}]}
+  thing: {type: any, mappings: [{type: custom}]}
+  quiet: {type: text, influence_conversation: false, mappings: [{type: custom}]}
+  initial: {type: bool, initial_value: false, mappings: [{type: custom}]}
+responses: {utter_a: [{text: a}], utter_b: [{text: b}]}
+forms: {a_form: {required_slots: [words]}}
+"""
+
+
+def heard(intent: str, *entities: dict[str, Any]) -> dict[str, Any]:
+    found = [{"start": 0, "end": 1, "value": "x", "confidence": 1.0, "extractor": "x", **e} for e in entities]
+    data = {"intent": {"name": intent, "confidence": 1.0}, "entities": found, "text": "x", "intent_ranking": []}
+    return {"event": "user", "text": "x", "parse_data": data}
+
+
+def did(name: str) -> dict[str, Any]:
+    return {"event": "action", "name": name}
+
+
+def set_to(name: str, value: Any) -> dict[str, Any]:
+    return {"event": "slot", "name": name, "value": value}
+
+
+ROLES = ({"entity": "city", "role": "to"}, {"entity": "city", "group": "1"}, {"entity": "number"})
+TOLD = [
+    did("action_session_start"), {"event": "session_started"}, did("action_listen"), heard("tell", *ROLES),
+    set_to("words", "some"), set_to("size", "SMALL"), set_to("count", 4), did("utter_a"), did("utter_b"),
+    did("action_listen"), heard("hush", *ROLES), set_to("several", ["a"]), set_to("size", "huge"),
+    set_to("sure", True), set_to("count", 99), set_to("thing", {"a": 1}), set_to("quiet", "x"), did("a_form"),
+    {"event": "active_loop", "name": "a_form"}, set_to("requested_slot", "words"), did("action_listen"),
+    heard("unheard_of"), set_to("several", []), set_to("sure", False), set_to("words", None),
+]  # fmt: skip
+
+
+@pytest.mark.skipif(RASA is None, reason=WITHOUT_RASA)
+def test_the_policy_sees_in_rasa_what_it_sees_here(tmp_path: Path) -> None:
+    (tmp_path / "domain.yml").write_text(DOMAIN)
+    (tmp_path / "config.yml").write_text("recipe: default.v1\nlanguage: en\npolicies: []\npipeline: []\n")
+    domain = load_project(tmp_path).domain
+    told = [TOLD[:length] for length in (5, 9, 18, len(TOLD))]
+    script = str(Path(__file__).parent / "features_in_rasa.py")
+    there = json.loads(rasa(tmp_path, script, "domain.yml", json.dumps(told)).splitlines()[-1])
+    for events, seen in zip(told, there, strict=True):
+        state = new_conversation(domain, "ann")
+        for event in read_events(events, 0.0):
+            state = apply_event(domain, state, event)
+        here = [as_rasa(state) for state in situation(state).visible]
+        assert [plain(state) for state in seen] == [plain(state) for state in here]
+
+
+def plain(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A state without what is empty; entities in any order."""
+    user = state.get("user") or {}
+    return {
+        "intent": user.get("intent"),
+        "entities": sorted(user.get("entities") or ()),
+        "action": (state.get("prev_action") or {}).get("action_name"),
+        "slots": state.get("slots") or {},
+        "loop": (state.get("active_loop") or {}).get("name"),
+    }
+
+
 def compare(project: RasaProject, policy: ServedStoryPolicy, events: list[Mapping[str, Any]]) -> None:
     """Each of the policy's decisions has the confidence that Rejoinder gives in the same place."""
     state = new_conversation(project.domain, "ann")

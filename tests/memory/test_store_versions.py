@@ -14,6 +14,7 @@ from memory.events import FeedbackGiven, HandedOff
 from memory.store import SqliteStore, StoreUnavailable, StoreVersionError
 from memory.store_opening import open_store
 from memory.store_postgres import PostgresStore
+from memory.store_postgres_schema import Connections
 from memory.store_turns import TurnFilter
 from tests.memory.event_factory import turn
 from tests.postgresql import Postgres
@@ -62,6 +63,25 @@ def test_several_servers_may_make_the_tables_at_once(postgres: Postgres) -> None
     assert all(store.check() is None for store in stores)
     for store in stores:
         store.close()
+
+
+def test_a_database_that_is_silent_holds_nobody_up_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def silent(*_: object, **__: object) -> None:
+        tried.append(now[0])
+        now[0] += 2.0
+        raise psycopg.OperationalError("connection timeout expired")
+
+    now = [100.0]
+    monkeypatch.setattr("memory.store_postgres_schema.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(psycopg, "connect", silent)
+    connections = Connections("postgresql://bot@10.0.0.1/bot")
+    for wait in (0.0, 0.5, 1.0, 1.0):
+        now[0] += wait
+        with pytest.raises(StoreUnavailable, match="no connection"), connections.take():
+            pass
+    assert tried == [100.0, 104.5]
 
 
 def test_learning_reads_the_latest_conversations_of_either_store(address: Path | str) -> None:

@@ -60,7 +60,7 @@ def stored_turns(db: Path | str) -> Counter[tuple[str, str]]:
 
 
 def test_duplicates_cause_no_turn_and_get_identical_bytes_across_restarts(address: Path | str) -> None:
-    db, messages = address, plan(1) if isinstance(address, Path) else plan(1)[:250]
+    db, messages = address, plan(1) if isinstance(address, Path) else plan(1)[:150]
     with ServerProcess(db) as server:
         before = asyncio.run(send_all(server.port, messages))
         server.kill()

@@ -168,7 +168,7 @@ def test_memory_alone_fails_where_users_leave_the_stories() -> None:
 
 def test_reinforcement_learns_paths_that_nobody_wrote(tmp_path: Path) -> None:
     stages = []
-    run = StoryRun(updates=25, dialogues=200)
+    run = StoryRun(updates=12, dialogues=100)
     report = train_story_policy(MOODS, tmp_path, run, progress=lambda stage, share: stages.append(stage))
     assert report["accuracy"] == 1.0
     assert not report["interrupted"]

@@ -101,7 +101,15 @@ FORBIDDEN_IN_SERVING = (
 
 @pytest.mark.parametrize(
     "module",
-    ["bot.server", "bot.app", "policies.ranking.served_ranker", "simulator.registration", "simulator.vector_env"],
+    [
+        "bot.server",
+        "bot.app",
+        "bot.nlg.paraphrase_model",
+        "policies.ranking.latent.batch_scores",
+        "policies.ranking.served_ranker",
+        "simulator.registration",
+        "simulator.vector_env",
+    ],
 )
 def test_serving_never_imports_torch(module: str) -> None:
     # sqlite-utils takes pandas where it is installed, and the tests' stable-baselines3 installs it

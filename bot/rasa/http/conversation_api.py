@@ -132,7 +132,7 @@ class ConversationApi:
         if isinstance(entities, list):
             entities = {entity["entity"]: entity.get("value") for entity in entities}
         text = f"/{name}" + (json.dumps(entities) if entities else "")
-        replies = await self._turns.answer(conversation, text, None, CHANNEL, {"is_external": True})
+        replies = await self._turns.answer(conversation, text, None, CHANNEL, {})
         return self._answer(conversation, replies, include)
 
     async def predict(self, request: Request) -> Response:

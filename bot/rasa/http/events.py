@@ -59,6 +59,8 @@ def _read(index: int, content: Any, now: float) -> Event:
             return BotUttered(timestamp, (_said(content),))
     except ValueError as error:
         raise _invalid(f"event {index} ({name}): {error}") from None
+    if name == "action" and not _is_number(content.get("confidence")):
+        raise _invalid(f"event {index} (action): `confidence` is no number")
     return TrackerEvent(timestamp, name, {key: value for key, value in content.items() if key not in _LOG})
 
 
@@ -73,7 +75,7 @@ def _user(content: Mapping[str, Any], timestamp: float) -> UserUttered:
         check_id(message_id, "message_id")
     except Refusal as refusal:
         raise ValueError(refusal.message) from None
-    _check_intents(content.get("parse_data") or {})
+    _check_parsed(content.get("parse_data") or {})
     nlu = nlu_from_parse_data({**content, "text": text})
     for entity in nlu.entities:
         if not isinstance(entity.role, str | None) or not isinstance(entity.group, str | None):
@@ -82,22 +84,32 @@ def _user(content: Mapping[str, Any], timestamp: float) -> UserUttered:
     return UserUttered(timestamp, text, message_id, channel, replace(nlu, text=text))
 
 
-def _check_intents(parsed: Mapping[str, Any]) -> None:
-    """Also of intents without a name, which count nothing."""
-    ranking = parsed.get("intent_ranking")
-    for intent in (parsed.get("intent"), *(ranking if isinstance(ranking, list) else ())):
+def _check_parsed(parsed: Mapping[str, Any]) -> None:
+    """Also what counts nothing: the text, intents without a name."""
+    if not isinstance(parsed.get("text"), str | None):
+        raise ValueError("parse_data.text is no text")
+    entities, ranking = parsed.get("entities"), parsed.get("intent_ranking")
+    if not isinstance(entities, list | None) or not isinstance(ranking, list | None):
+        raise ValueError("parse_data: entities and intent_ranking must be lists")
+    if any(not isinstance(e, dict) or not isinstance(e.get("entity"), str) for e in entities or ()):
+        raise ValueError("parse_data.entities must be a list of mappings with entity (a text) and value")
+    for intent in (parsed.get("intent"), *(ranking or ())):
         told = intent if isinstance(intent, dict) else {}
-        confidence = told.get("confidence")
         if not isinstance(told.get("name"), str | None):
             raise ValueError("parse_data: the name of an intent is no text")
-        if isinstance(confidence, bool) or not isinstance(confidence, int | float | None):
+        if not _is_number(told.get("confidence")):
             raise ValueError("parse_data: the confidence of an intent is no number")
+
+
+def _is_number(value: Any) -> bool:
+    """Or nothing."""
+    return isinstance(value, int | float | None) and not isinstance(value, bool)
 
 
 def _said(content: Mapping[str, Any]) -> BotResponse:
     data = content.get("data") or {}
-    buttons, image, custom = data.get("buttons") or (), data.get("image"), data.get("custom")
-    if not isinstance(buttons, list | tuple) or not all(isinstance(button, dict) for button in buttons):
+    buttons, image, custom = data.get("buttons"), data.get("image"), data.get("custom")
+    if not isinstance(buttons, list | None) or not all(isinstance(button, dict) for button in buttons or ()):
         raise ValueError("`data.buttons` must be a list of objects with `title` and `payload`")
     if not isinstance(image, str | None):
         raise ValueError("`data.image` is no text")
@@ -108,7 +120,7 @@ def _said(content: Mapping[str, Any]) -> BotResponse:
         parts["metadata"] = content["metadata"]
     return BotResponse(
         content.get("text") or "",
-        tuple(Button(str(button.get("title", "")), str(button.get("payload", ""))) for button in buttons),
+        tuple(Button(str(button.get("title", "")), str(button.get("payload", ""))) for button in buttons or ()),
         image,
         custom,
         parts or None,

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bot.assistant_yaml import AssistantError, read_map
+from bot.assistant_yaml import AssistantError, YamlMap, read_map
 from bot.rasa.project import RasaProject, Story
 from bot.rasa.reading_files import Notes
 from bot.rasa.reading_steps import StepReader
@@ -69,6 +69,8 @@ class SentStories:
             (root / _NAME).write_text(text, encoding="utf-8", errors="surrogatepass")
             try:
                 part = read_map(root / _NAME, needed_for="test stories")
+                part.only(("version", "stories"))
+                _check_intents(part)
                 notes, domain = Notes(root), self._project.domain
                 initial = {slot.name: slot.initial_value for slot in domain.slots.values()}
                 stories = StoryReader(
@@ -81,6 +83,17 @@ class SentStories:
         if len(stories) > MAX_STORIES:
             raise AssistantError(Path("the request"), 0, f"{len(stories)} stories", f"Send at most {MAX_STORIES}")
         return stories
+
+
+def _check_intents(part: YamlMap) -> None:
+    """YAML may hold anything where an intent is named, which would match no intent; and where the version stands."""
+    if not isinstance(part.get("version", "3.1"), str):
+        raise part.error("version", "the version is no text", 'Write `version: "3.1"`')
+    for story in part.take("stories", "list"):
+        steps = story.get("steps") if isinstance(story, YamlMap) else None
+        for step in steps if isinstance(steps, list) else ():
+            if isinstance(step, YamlMap) and "intent" in step and not isinstance(step["intent"], str):
+                raise step.error("intent", "the intent is no name", "Write `intent: name`")
 
 
 async def _awaited(result: Awaitable[NLUResult]) -> NLUResult:

@@ -56,7 +56,9 @@ class StoryNetwork:
 
     def __call__(self, history: Sequence[State]) -> np.ndarray:
         """(actions,) the probability of each action after the states of ``history``, the present one last."""
-        seen = history[-self.max_history :]
+        # the empty state before the first action is not shown, as in training
+        begins = len(history) > 1 and not history[0].get("prev_action") and not history[0].get("user")
+        seen = history[1 if begins else 0 :][-self.max_history :]
         features = np.zeros((self.max_history, self.width), dtype=np.float32)
         for place, state in enumerate(seen, start=self.max_history - len(seen)):
             self._fill(features[place], state)

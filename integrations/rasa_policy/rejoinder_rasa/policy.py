@@ -141,4 +141,4 @@ def _feature(slot: Any, value: Any) -> Optional[str]:
 def _entity(name: str, domain: Domain) -> str:
     """``city#to`` for a role, ``city##1`` for a group, which Rasa writes like a role."""
     entity, mark, label = name.partition("#")
-    return f"{entity}##{label}" if mark and label in domain.groups.get(entity, ()) else name
+    return f"{entity}##{label}" if mark and label in domain.entity_properties.groups.get(entity, ()) else name

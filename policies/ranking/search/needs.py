@@ -10,7 +10,7 @@ The state of a user is four numbers and a time for each category they ever chose
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import exp, log, log1p, pi, sqrt
 
@@ -37,6 +37,18 @@ class NeedSettings:
         for name in ("usual_days", "spread", "strength", "horizon_days", "memory", "shortest_hours", "most_categories"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}: {getattr(self, name)} must be above 0")
+
+    @classmethod
+    def fitted(cls, gap_days: Sequence[float]) -> NeedSettings:
+        """The prior of people in general, from gaps between anybody's choices of one category (days, above 0).
+
+        The default with fewer than 20 of them.
+        """
+        logs = sorted(log(gap) for gap in gap_days if gap > 0)
+        if len(logs) < 20:
+            return cls()
+        center = logs[len(logs) // 2]
+        return cls(usual_days=exp(center), spread=max(sqrt(sum((x - center) ** 2 for x in logs) / len(logs)), 0.1))
 
 
 @dataclass(frozen=True, slots=True)

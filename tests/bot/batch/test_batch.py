@@ -4,16 +4,19 @@ import ast
 import asyncio
 import json
 import sys
+import time
 import types
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bot.assistant import Assistant
-from bot.batch.scores import catalogue_of, offers, query_key, tables_of
-from bot.commands.batch import SCORES, batch
+from bot.batch.scores import catalogue_of, offers, tables_of
+from bot.batch.served_scores import SCORES, BatchScores, query_key
+from bot.commands.batch import batch
 from bot.config import Config
 from bot.errors import CommandError
 from memory.dialogue import Decision, DialogueAct, NLUResult, ScoredAct, SystemAct
@@ -101,7 +104,7 @@ def test_the_job_replaces_the_store_that_a_server_reads(
     with pytest.raises(CommandError, match="no conversations yet"):
         batch(config, None, 1e6, as_json=True)
     store = SqliteStore(config.database)
-    asyncio.run(store.append("a", 0, talk(NOW, "something fiery", venues[0], "booked")))
+    asyncio.run(store.append("a", 0, talk(time.time() - 1000, "something fiery", venues[0], "booked")))
     store.close()
     served = KeyValues(config.model_dir / SCORES, monotonic=iter(range(0, 1000, 10)).__next__)
     assert served.get("popularity", venues[0]) is None
@@ -111,6 +114,18 @@ def test_the_job_replaces_the_store_that_a_server_reads(
     assert report["pairs"] == sum(report["keys"].values())
     assert served.get("popularity", venues[0])["choice_rate"] > 0
     assert served.about["offers"] == 1
+    scores, liked = BatchScores(config.model_dir / SCORES), venues[0]
+    assert scores.made_at is not None
+    known, unknown = scores.popularity([liked, "nowhere"])
+    assert known > 0
+    assert np.isnan(unknown)
+    assert scores.affinities("a", [liked])[0] > 0
+    assert scores.affinities("somebody else", [liked])[0] > 0
+    assert max(scores.categories("fiery something").values()) > 0.5
+    assert scores.categories("never said") == {}
+    assert scores.needs("a") != scores.needs("somebody else") != {}
+    scores.close()
+    assert BatchScores(tmp_path / "none").made_at is None
     batch(config, None, 0.01, as_json=True)
     assert served.about["offers"] == 0, "an offer of long ago no longer counts"
 

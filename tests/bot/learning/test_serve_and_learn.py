@@ -214,10 +214,9 @@ def test_a_candidate_ruined_by_a_wrong_reward_is_refused(story: dict[str, Any], 
 
 def test_it_runs_until_ctrl_c(project: Project) -> None:
     command = [sys.executable, "-m", "bot", "learn", "--config", str(project.folder / "config.yml")]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a background job ignores it
-    )  # fmt: skip
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # where it is ignored the child would ignore it
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    signal.signal(signal.SIGINT, before)
     assert process.stdout is not None
     said = next(line for line in process.stdout if line.strip())
     assert "newly finished dialogues" in said or "served" in said

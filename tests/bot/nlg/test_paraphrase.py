@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from bot.nlg.paraphrase import ParaphrasePool, ParaphraseSettings
 from bot.nlg.paraphrase_check import ParaphraseCheck
-from bot.nlg.paraphrase_model import LanguageModel, ParaphraseModelError
+from bot.nlg.paraphrase_model import LanguageModel, ParaphraseModelError, open_pool
+from bot.nlg.templates import Wording
 
 VALUES = ("thai", "welsh", "cheap", "moderate", "centre", "north", "Siam Orchid", "Ploy's", "vegan", "romantic")
 CHECK = ParaphraseCheck(VALUES)
@@ -95,6 +96,8 @@ def test_the_pool_gives_checked_wordings_once_each_and_asks_once_for_a_text() ->
     assert pool.candidates(TEXT, FACTS) == HONEST
     assert writer.calls == 1
     assert pool.refused["lying"] == len(LIES)
+    said = [Wording("offer#1", TEXT), Wording("offer#2", HONEST[1])]
+    assert pool.extended(said, FACTS) == [*said, Wording("offer#1~1", HONEST[0])]
 
 
 def test_a_late_model_costs_its_time_box_and_no_more_and_serves_the_next_time() -> None:
@@ -129,6 +132,9 @@ def test_settings_and_models_that_can_not_be_are_named(tmp_path) -> None:
         ParaphraseSettings(seconds=9.0)
     with pytest.raises(ParaphraseModelError, match="can't be opened as a language model"):
         LanguageModel.load(str(tmp_path))
+    assert open_pool(ParaphraseSettings(), VALUES) is None
+    with pytest.raises(ParaphraseModelError, match="can't be opened"):
+        open_pool(ParaphraseSettings(model=str(tmp_path)), VALUES)
     with pytest.raises(ParaphraseModelError, match=r"\{text\}"):
         LanguageModel.load(str(tmp_path), prompt="Paraphrase!")
 

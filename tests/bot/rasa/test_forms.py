@@ -7,9 +7,13 @@ from typing import Any
 import pytest
 
 from bot.rasa.actions import ActionFailed, ActionResult
+from bot.rasa.conversation import apply_event, new_conversation
 from bot.rasa.default_actions import NOT_UNDERSTOOD
 from bot.rasa.engine import APOLOGY
-from memory.events import TrackerEvent
+from bot.rasa.mappings import extracted_slots
+from bot.rasa.reading import load_project
+from memory.dialogue import Entity, NLUResult
+from memory.events import TrackerEvent, UserUttered
 from tests.bot.rasa.projects import PIZZA, write_project
 from tests.bot.rasa.talk import OwnActions, Talk, result, slot
 
@@ -107,8 +111,9 @@ def test_a_question_in_between_comes_back_to_the_form(tmp_path: Path) -> None:
     assert talk.say('/inform{"city": "Rome"}') == ["How many seats?"]
     assert talk.say('/inform{"city": "Oslo"}') == ["How many seats?"], "corrected"
     assert talk.state.slots["city"] == "Oslo"
+    assert talk.say("/ask") == ["That's why.", "How many seats?"], "what was said before doesn't answer this question"
     rejected = [e for e in talk.events if isinstance(e, TrackerEvent) and e.name == "action_execution_rejected"]
-    assert [event.fields["name"] for event in rejected] == ["trip_form"]
+    assert [event.fields["name"] for event in rejected] == ["trip_form"] * 2
 
 
 def test_ignored_intents_fill_nothing(tmp_path: Path) -> None:
@@ -124,6 +129,23 @@ def test_rules_for_a_form_may_leave_it(tmp_path: Path) -> None:
     assert talk.say("/stop") == ["Are you sure?"], "the rule goes on listening: the form doesn't ask again"
     assert talk.say("/affirm") == ["Stopped."]
     assert talk.state.active_loop is None
+
+
+def test_the_trigger_of_a_form_fills_slots_only_when_it_begins(tmp_path: Path) -> None:
+    talk = trip(tmp_path)
+    talk.say("/book")
+    assert talk.state.slots["kind"] == "trip"
+    talk.told(("slot", {"name": "kind", "value": "journey"}))
+    talk.say('/book{"city": "Rome"}')
+    assert (talk.state.slots["kind"], talk.state.slots["city"]) == ("journey", "Rome")
+
+
+def test_roles_tell_entities_apart() -> None:
+    domain = load_project(PIZZA).domain
+    cities = (Entity("city", "Naples", 0, 1, role="to"), Entity("city", "Rome", 2, 3, role="from"))
+    nlu = NLUResult("ride", intents=(("ride", 1.0),), entities=cities)
+    state = apply_event(domain, new_conversation(domain, "c"), UserUttered(1.0, "ride", "m", "rest", nlu))
+    assert extracted_slots(domain, state) == [("destination", "Naples")]
 
 
 def test_another_form_takes_over(tmp_path: Path) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 from ruamel.yaml import YAML
 
+from bot.api_auth import api_auth
 from bot.rasa.reading import load_project
 from tests.bot.rasa.projects import PIZZA
-from tests.bot.rasa.served import Http, served
+from tests.bot.rasa.served import Http, project_app, project_bot, served
 from tests.bot.rasa.talk import OwnActions
 
 
@@ -206,3 +210,28 @@ def test_feedback_deletion_and_the_inspector_work_for_a_project(http: Http) -> N
     assert http.say('/inform{"size": "large"}')[0]["text"] == "Where shall we bring it?", "the form goes on"
     assert http("DELETE", "/conversations/ann").json() == {"status": "ok"}
     assert names(http.tracker()) == START
+
+
+def test_a_users_own_token_changes_the_own_conversation_and_a_widgets_token_changes_nothing(tmp_path: Path) -> None:
+    key = "a-key-for-json-web-tokens-of-some-length"
+    project = Path(shutil.copytree(PIZZA, tmp_path / "pizza", ignore=shutil.ignore_patterns("credentials.yml")))
+    bot = project_bot(project, tmp_path)
+    with asyncio.Runner() as runner:
+        http = Http(project_app(bot, auth=api_auth(None, key, "HS256")), runner)
+        token = jwt.encode({"user": {"username": "ann", "role": "user"}}, key, "HS256")
+        widget = http("POST", "/conversations").json()
+        slot = {"event": "slot", "name": "topping", "value": "ham"}
+        for conversation, bearer, status in (
+            ("ann", token, 200),
+            ("bob", token, 403),
+            ("ann", token[:-2], 401),
+            ("ann", widget["token"], 401),
+            (widget["conversation"], widget["token"], 401),
+        ):
+            path, headers = f"/conversations/{conversation}/tracker/events", {"Authorization": f"Bearer {bearer}"}
+            for method in ("POST", "PUT"):
+                assert http(method, path, json=slot, headers=headers).status_code == status, (conversation, method)
+            assert http("POST", f"/conversations/{conversation}/predict", headers=headers).status_code == status
+        assert http("POST", "/model/predict", json=slot).status_code == 401
+        assert http.say("/greet", "bob")[0]["text"].startswith("Hello!"), "webhooks are open"
+    bot.close()

@@ -16,7 +16,7 @@ from tests.bot.rasa.projects import PIZZA
 from tests.bot.rasa.served import project_app, project_bot
 
 TOKEN = "a-long-token-for-the-inspector"
-EXAMPLES = 8
+EXAMPLES = 5
 """Requests for each operation and kind of data; thousands were tried by hand."""
 QUICK = settings(
     max_examples=EXAMPLES,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 import os
 from pathlib import Path
 
@@ -122,17 +123,38 @@ def test_format_2_is_read_where_it_can_be(tmp_path: Path) -> None:
         responses:
           utter_hello: [{text: Hi}]
         """
-    steps = "rules:\n  - rule: r\n    steps: [{intent: inform}, {action: trip_form}, {form: trip_form}]\n"
-    project = load_project(write_project(tmp_path, {"domain.yml": domain, "data/r.yml": 'version: "2.0"\n' + steps}))
+    steps = """
+        version: "2.0"
+        rules:
+          - rule: r
+            steps: [{intent: inform}, {action: trip_form}, {form: trip_form}, {action: action_deactivate_form}]
+        """
+    project = load_project(write_project(tmp_path, {"domain.yml": domain, "data/r.yml": steps}))
     slots = project.domain.slots
     assert project.domain.forms["trip_form"].required_slots == ("city", "note")
     assert slots["city"].mappings == (SlotMapping("from_entity", "city", conditions=(Condition("trip_form"),)),)
     assert slots["note"].mappings[0].conditions == (Condition("trip_form", "note"),)
     assert (slots["when"].type, slots["when"].mappings) == ("any", (SlotMapping("from_entity", "when"),))
     assert project.domain.intents["stop"].entities == frozenset()
-    assert project.rules[0].steps[1:] == (ActionStep("trip_form"), LoopStep("trip_form"))
+    assert project.rules[0].steps[1:] == (
+        ActionStep("trip_form"), LoopStep("trip_form"), ActionStep("action_deactivate_loop"),
+    )  # fmt: skip
     assert project.domain.raw["forms"]["trip_form"] == {"required_slots": ["city", "note"]}
-    assert sum("format 2" in note.what for note in project.unsupported) == 4
+    assert sum("format 2" in note.what for note in project.unsupported) == 5
+
+
+def test_the_financial_demo_is_read(tmp_path: Path) -> None:
+    source = Path(os.environ.get("REJOINDER_DATA", "nowhere")) / "rasa_examples" / "financial-demo"
+    if not source.is_dir():
+        pytest.skip("REJOINDER_DATA names no folder that holds rasa_examples/financial-demo")
+    for path in (path for path in source.rglob("*") if path.is_file()):
+        target = tmp_path / path.relative_to(source).with_suffix("" if path.suffix == ".xz" else path.suffix)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes())
+    project = load_project(tmp_path)
+    assert {"cc_payment_form", "transfer_money_form"} <= set(project.domain.forms)
+    assert min(len(project.stories), len(project.rules), len(project.tests)) >= 10
+    assert len(project.nlu.examples) > 200
 
 
 def test_published_projects_are_read() -> None:

@@ -30,7 +30,9 @@ def test_all_kinds_of_steps(tmp_path: Path) -> None:
         "{user: '/greet', metadata: {x: 1}}",
         "user: fly me to [the moon](city:moon)",
     )
-    (story,) = load_project(write_project(tmp_path, {"data/s.yml": written})).stories
+    project = load_project(write_project(tmp_path, {"data/s.yml": written}))
+    (story,) = project.stories
+    assert project.domain.e2e_actions == ("All aboard!",)
     first, *middle, shortcut, said = story.steps
     assert isinstance(first, UserStep)
     assert [(e.entity, e.value, e.role) for e in first.entities] == [("city", "Rome", "to"), ("city", None, None)]
@@ -120,5 +122,14 @@ def test_shortcuts() -> None:
     )
     assert read_shortcut("/faq/hours") == Shortcut("faq/hours")
     assert read_shortcut("/book@7") == Shortcut("book", 1.0)
-    for text in ("book", "/", '/book{"city"}', '/book{"a": ' + "[" * 5000 + "}", "/book{" + '"a":1,' * 3 + "}"):
+    for text in (
+        "/book" + " " * 20_000 + "{",
+        '/book{"a": NaN}',
+        '/book{"a": [1e999]}',
+        "book",
+        "/",
+        '/book{"city"}',
+        '/book{"a": ' + "[" * 5000 + "}",
+        "/book{" + '"a":1,' * 3 + "}",
+    ):
         assert read_shortcut(text) is None

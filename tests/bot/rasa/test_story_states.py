@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.assistant_yaml import AssistantError
 from bot.rasa.conversation import situation
 from bot.rasa.reading import load_project
 from bot.rasa.story_policies import story_ensemble
@@ -106,6 +107,20 @@ def test_contradictions_are_told_with_file_and_line(tmp_path: Path) -> None:
     (found,) = contradictions(project)
     assert (found.story, found.line, found.rule, found.rule_line) == ("rude", 6, "polite", 3)
     assert contradictions(load_project(PIZZA)) == []
+
+
+@pytest.mark.parametrize(
+    ("policies", "problem"),
+    [
+        ("name: MemoizationPolicy, max_history: many", "config.yml: max_history of MemoizationPolicy is 'many'"),
+        ("name: RulePolicy, core_fallback_threshold: low", "config.yml: the threshold of RulePolicy is 'low'"),
+    ],
+)
+def test_wrong_settings_of_policies_are_named(tmp_path: Path, policies: str, problem: str) -> None:
+    files = {"config.yml": f"recipe: default.v1\nlanguage: en\npolicies:\n- {{{policies}}}\n"}
+    project = load_project(write_project(tmp_path, files))
+    with pytest.raises(AssistantError, match=problem):
+        story_ensemble(project)
 
 
 @pytest.mark.skipif(not EXAMPLES.is_dir(), reason="REJOINDER_DATA names no folder with rasa_examples")

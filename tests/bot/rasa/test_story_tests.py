@@ -21,9 +21,11 @@ from bot.rasa.story_tests import failed_stories_yaml, summary, try_story
 from bot.rasa.training import story_run, story_scripts, train_project
 from memory.dialogue import Entity, NLUResult
 from policies.stories.ensemble import StoryEnsemble
+from policies.stories.featurizer import MAX_HISTORY
 from policies.stories.state import LISTEN
 
 PIZZA = Path(__file__).parents[2] / "assistants" / "rasa_pizza"
+TRAVEL = PIZZA.parent / "rasa_travel"
 DOMAIN = """version: "3.1"
 intents: [greet, order, bye]
 responses:
@@ -110,6 +112,13 @@ def test_what_was_learnt_by_heart_is_all_correct(project: RasaProject, memory: S
     assert report["action_accuracy"] == report["in_training_data_fraction"] == 1.0
     assert report["failed"] == []
     assert report["intent_accuracy"] is None
+
+
+def test_forms_that_give_way_to_each_other_go_as_told() -> None:
+    project = load_project(TRAVEL)
+    ensemble = story_ensemble(project)
+    for story in (*project.stories, *project.tests):
+        assert try_story(project, story, ensemble, None).wrong == ()
 
 
 @pytest.mark.parametrize("at", [1, 3])
@@ -220,7 +229,7 @@ def test_an_unfinished_training_leaves_the_old_model(
 @pytest.mark.parametrize(
     ("policies", "states"),
     [
-        ((), 5),
+        ((), MAX_HISTORY),
         (({"name": "MemoizationPolicy", "max_history": 3},), 3),
         (({"name": "TEDPolicy", "max_history": None},), 20),
     ],

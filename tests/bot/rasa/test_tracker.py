@@ -120,6 +120,32 @@ def test_a_form_that_runs_as_it_should_leaves_no_trace_in_what_policies_see() ->
     assert (now.intent, now.slots["size"], now.active_loop) == ("order_pizza", "large", None)
 
 
+def test_a_form_that_was_interrupted_leaves_its_trace() -> None:
+    state = new_conversation(DOMAIN, "c")
+    begun = (acted("action_listen"), heard("order_pizza"), acted("pizza_form"), loop("pizza_form"))
+    aside = (
+        acted("action_listen"),
+        heard("stop"),
+        acted("utter_ask_continue"),
+        acted("action_listen"),
+        heard("affirm"),
+    )
+    for event in (*begun, *aside, acted("pizza_form")):
+        state = apply_event(DOMAIN, state, event)
+    listen, form = "action_listen", "pizza_form"
+    told = [s.previous_action for s in situation(state).full]
+    assert told == [None, listen, form, listen, "utter_ask_continue", listen, form]
+
+
+def test_a_hidden_form_stays_hidden_while_it_listens() -> None:
+    state = new_conversation(DOMAIN, "c")
+    for event in (acted("action_listen"), heard("order_pizza"), acted("pizza_form", hide=True), loop("pizza_form")):
+        state = apply_event(DOMAIN, state, event)
+    listening = apply_event(DOMAIN, state, acted("action_listen", hide=False))
+    assert listening.seen.hidden
+    assert len(situation(listening).visible) == 2
+
+
 def test_turns_that_only_rules_know_are_not_visible_to_stories() -> None:
     state = new_conversation(DOMAIN, "c")
     story = (acted("action_listen"), heard("greet"), acted("utter_greet"), acted("action_listen"))

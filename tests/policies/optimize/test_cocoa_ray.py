@@ -11,8 +11,9 @@ import pytest
 
 from policies.optimize.cocoa import Stop, safeguarded, solve
 from policies.optimize.cocoa_ray import RayWorkers
-from policies.optimize.cocoa_workers import SimulatedWorkers, WorkerError
+from policies.optimize.cocoa_workers import SimulatedWorkers
 from policies.optimize.losses import problem
+from policies.optimize.ray_connection import WorkerError
 from tests.policies.optimize.test_problem_losses import small
 
 installed = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs rejoinder[ray]")

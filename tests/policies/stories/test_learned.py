@@ -50,14 +50,15 @@ def copy_of(folder: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-@given(st.lists(STATES, min_size=1, max_size=9))
-def test_features_are_bounded_and_show_only_the_latest_states(history: list[StoryState]) -> None:
+@given(st.lists(STATES, min_size=1, max_size=9), st.booleans())
+def test_features_are_bounded_and_show_only_the_latest_states(states: list[StoryState], begun: bool) -> None:
+    states = [replace(state, previous_action=state.previous_action or LISTEN) for state in states]
     featurizer = StoryFeaturizer(StoryVocabulary.of([*form_story().states, *HAPPY.states]), 4)
-    features = featurizer(history)
+    features = featurizer([StoryState(), *states] if begun else states)
     assert features.shape == (4, featurizer.width)
     assert set(np.unique(features)) <= {0.0, 1.0}
-    assert features[:, 0].sum() == min(len(history), 4)
-    assert (features == featurizer(history[-4:])).all()
+    assert features[:, 0].sum() == min(len(states), 4)
+    assert (features == featurizer(states[-4:])).all()
 
 
 @given(STATES, STATES)

@@ -78,6 +78,26 @@ def test_need_is_low_after_a_choice_high_when_due_and_fades_when_given_up() -> N
     assert weekly.need("thai", 9 * 7 * DAY + 7 * DAY) > 2 * monthly.need("thai", 9 * 30 * DAY + 7 * DAY)
 
 
+def test_needs_are_calibrated_for_people_of_different_rhythms() -> None:
+    rng, expected, happened = np.random.default_rng(0), [], []
+    medians = rng.lognormal(np.log(8), 0.6, size=600)
+    gaps = medians[:, None] * (1 / rng.uniform(size=(600, 9)) - 1) ** (-0.3)  # log-logistic, of shape 3.3
+    prior = NeedSettings.fitted(gaps[:100].ravel().tolist())
+    for row in gaps[100:]:
+        user, time = UserNeeds(settings=prior), 0.0
+        for gap in row[:-1]:
+            user, time = user.chosen("thai", time), time + gap * DAY
+        user = user.chosen("thai", time)
+        waited = rng.uniform(0, 1.5 * np.median(row))
+        if waited < row[-1]:
+            expected.append(user.need("thai", time + waited * DAY))
+            happened.append(row[-1] < waited + prior.horizon_days)
+    order = np.argsort(expected)
+    for part in np.array_split(order, 3):
+        assert np.mean(np.array(expected)[part]) == pytest.approx(np.mean(np.array(happened)[part]), abs=0.06)
+    assert np.mean(np.array(happened)[order[-100:]]) > 3 * np.mean(np.array(happened)[order[:100]])
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.floats(-1e12, 1e12)), max_size=40), st.floats(-1e12, 1e12))
 def test_needs_are_probabilities_of_bounded_state(choices, now) -> None:
