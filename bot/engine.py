@@ -77,13 +77,16 @@ class Engine:
         """One turn: its events in order and the state after them; nothing is stored."""
         clock = _Stopwatch()
         rng, policy = turn_rng(self.seed, state.id, state.seq), self.policy  # one version throughout the turn
-        recalled = await asyncio.to_thread(self.recall.hear, state, message, rng) if self.recall else None
+        early = self.selection.turn(state, rng)
+        recalled = await asyncio.to_thread(self.recall.hear, state, message, rng, early) if self.recall else None
         if recalled and recalled.shared and await self._task_answers(state, replace(message, text=recalled.doubtful)):
             recalled = recalled.shared
         clock.lap("memory")
         if recalled and not recalled.rest:
-            resumed = self.realiser.pending_question(state, rng)
-            return recalled.turn(self.ontology, state, message, resumed, clock.laps)
+            early.slates.extend(recalled.slates)
+            resumed = self.realiser.pending_question(state, rng, early.wording)
+            selected = early.event(message.timestamp)
+            return recalled.turn(self.ontology, state, message, resumed, clock.laps, selected)
         task = replace(message, text=recalled.rest) if recalled else message
         nlu = reinterpreted(await self._nlu(state, task), venue_known=bool(state.belief.venue[0] >= 0))
         clock.lap("nlu")
@@ -99,6 +102,7 @@ class Engine:
         replies = self._say(social, system, choices, nlu, effects, rng)
         clock.lap("nlg")
         decided = Decided(message.timestamp, decision, system, clock.laps)
+        choices.slates[:0] = recalled.slates if recalled else ()
         selected = choices.event(message.timestamp)
         said = BotUttered(message.timestamp, (*answers, *replies))
         if decision.action == "restart":  # forgets what was told before; what the same message told was "noted"

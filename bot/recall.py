@@ -13,9 +13,10 @@ import numpy as np
 
 from bot.answer_kinds import possible
 from bot.assistant import Assistant
-from bot.nlg.templates import ResponseError, Templates
+from bot.nlg.templates import Choose, ResponseError, Templates
 from bot.preferences import PreferenceFilter, PreferenceListener
 from bot.remembering import Heard, Known, RecalledAnswer, SentenceSorter, StatementMemory, sort_message
+from bot.selection import TurnChoices
 from bot.sentences import has_cue
 from bot.topics import addressed, mentioning, with_references
 from memory.conversation import REMEMBERED_STATEMENTS, Conversation, Turn
@@ -28,11 +29,13 @@ from memory.events import (
     MemoryEvent,
     PreferenceStated,
     PreferenceWithdrawn,
+    Selected,
     StatementRemembered,
     StatementsForgotten,
     UserUttered,
 )
 from memory.ontology import Ontology
+from memory.slates import OfferedSlate
 
 RESPONSES = tuple(
     f"utter_memory_{name}"
@@ -51,7 +54,7 @@ class Recalled:
     """What the memory makes of one message: events to keep, replies to give, and ``rest`` for the task.
 
     ``shared`` is what it makes of it together with the task, where the task can answer ``doubtful``: "I lost my
-    jacket" is a statement and a question of the FAQ. None where there is no doubt.
+    jacket" is a statement and a question of the FAQ. None where there is no doubt. ``slates``: of the wordings.
     """
 
     action: str
@@ -60,6 +63,7 @@ class Recalled:
     rest: str
     doubtful: str = ""
     shared: Recalled | None = None
+    slates: tuple[OfferedSlate, ...] = ()
 
     def turn(
         self,
@@ -68,13 +72,17 @@ class Recalled:
         message: UserMessage,
         resumed: Iterable[BotResponse] = (),
         timings_ms: Mapping[str, float] | None = None,
+        selected: Iterable[Selected] = (),
     ) -> Turn:
-        """The whole turn when nothing is left for the task, whose belief stays as it is; ``resumed`` is said last."""
+        """The whole turn when nothing is left for the task, whose belief stays as it is; ``resumed`` is said last.
+
+        ``selected``: where its wordings were taken from.
+        """
         now = message.timestamp
         heard = UserUttered(now, message.text, message.message_id or "", message.channel, NLUResult(message.text))
         decided = Decided(now, Decision(self.action, "memory"), None, dict(timings_ms or {}))
         said = BotUttered(now, (*self.replies, *resumed))
-        return Turn.begin(state).then(ontology, heard, decided, *self.events, said)
+        return Turn.begin(state).then(ontology, heard, decided, *self.events, *selected, said)
 
 
 class Recall:
@@ -95,8 +103,13 @@ class Recall:
             if name not in self.templates:
                 raise ResponseError(f"the memory needs the response {name!r}: add it to domain.yml under `responses`")
 
-    def hear(self, state: Conversation, message: UserMessage, rng: np.random.Generator) -> Recalled | None:
-        """What the memory does with ``message``; None when nothing in it is for the memory."""
+    def hear(
+        self, state: Conversation, message: UserMessage, rng: np.random.Generator, choices: TurnChoices | None = None
+    ) -> Recalled | None:
+        """What the memory does with ``message``; None when nothing in it is for the memory.
+
+        ``choices`` takes the wordings; without it ``rng`` draws them.
+        """
         known = Known(state.remembered, state.noted, state.preferences)
         heard = sort_message(message.text, self.sorter, self.listener, self.memory, known)
         if not heard.for_memory:
@@ -109,12 +122,12 @@ class Recall:
             self.memory.knows(remembered, heard.statements[-1])  # they are read now, so that an answer is quick
         memory = self.memory
         answers = [(text, _asked(memory, remembered, text)) for text in heard.questions if memory is not None]
-        recalled = self._recalled(state, message, heard, (before, remembered), answers, rng)
+        recalled = self._recalled(state, message, heard, (before, remembered), answers, rng, choices)
         unknown = [pair for pair in answers if pair[1].text is None and not has_cue(pair[0])]
         if not heard.doubtful or not (heard.statements or heard.stated or unknown):
             return recalled
         answered = [pair for pair in answers if pair not in unknown]
-        shared = self._recalled(state, message, heard, (before, remembered), answered, rng)
+        shared = self._recalled(state, message, heard, (before, remembered), answered, rng, choices)
         return replace(recalled, doubtful=heard.doubtful, shared=replace(shared, rest=heard.shared))
 
     def _recalled(
@@ -125,12 +138,15 @@ class Recall:
         statements: tuple[tuple[str, ...], tuple[str, ...]],
         answers: list[tuple[str, RecalledAnswer]],
         rng: np.random.Generator,
+        choices: TurnChoices | None,
     ) -> Recalled:
         """``statements`` are those before and after the message."""
-        replies = _Replies(self, state, heard, rng)
+        own = None if choices is None else choices.apart()
+        replies = _Replies(self, state, heard, rng, None if own is None else own.wording)
         replies.compose(*statements, answers)
         events = (*_events(heard, message), *_answered(answers, message))
-        return Recalled(_action(heard), events, tuple(replies.said), heard.rest)
+        slates = () if own is None else tuple(own.slates)
+        return Recalled(_action(heard), events, tuple(replies.said), heard.rest, slates=slates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +169,14 @@ def _asked(memory: StatementMemory, statements: tuple[str, ...], question: str) 
 class _Replies:
     """The replies to what one message was for the memory, in the order of ``compose``."""
 
-    def __init__(self, by: Recall, state: Conversation, heard: Heard, rng: np.random.Generator) -> None:
-        self.by, self.state, self.heard, self.rng = by, state, heard, rng
+    def __init__(
+        self, by: Recall, state: Conversation, heard: Heard, rng: np.random.Generator, choose: Choose | None
+    ) -> None:
+        self.by, self.state, self.heard, self.rng, self.choose = by, state, heard, rng, choose
         self.said: list[BotResponse] = []
 
     def say(self, name: str, values: Mapping[str, str] | None = None, buttons: tuple[Button, ...] = ()) -> None:
-        reply = self.by.templates.choose(f"utter_{name}", values or {}, self.rng)
+        reply = self.by.templates.choose(f"utter_{name}", values or {}, self.rng, choose=self.choose)
         self.said.append(BotResponse(reply.text, reply.buttons or buttons, reply.image))
 
     def compose(

@@ -50,10 +50,16 @@ class Selection:
 class TurnChoices:
     """The choices of one turn; ``slates`` of those that had more than one candidate."""
 
-    def __init__(self, selection: Selection, state: Conversation, rng: np.random.Generator) -> None:
-        self._by, self._seq, self._rng = selection, state.seq, rng
+    def __init__(
+        self, selection: Selection, state: Conversation, rng: np.random.Generator, before: Sequence[OfferedSlate] = ()
+    ) -> None:
+        self._by, self._seq, self._rng, self._before = selection, state.seq, rng, len(before)
         self.state = state
         self.slates: list[OfferedSlate] = []
+
+    def apart(self) -> TurnChoices:
+        """More choices of the same turn, whose slates are kept apart: they may turn out not to be needed."""
+        return TurnChoices(self._by, self.state, self._rng, self.slates)
 
     def wording(self, kind: str, wordings: Sequence[Wording]) -> int:
         """The number of the wording to say (``bot.nlg.templates.Choose``)."""
@@ -93,7 +99,7 @@ class TurnChoices:
         return choice.number
 
     def _query(self) -> str:
-        return f"{self._seq}-{len(self.slates)}"
+        return f"{self._seq}-{self._before + len(self.slates)}"
 
     def _refused(self, fits: NDArray[np.bool_], names: Sequence[str]) -> NDArray[np.bool_]:
         """(E,) what this person turned down in this dialogue; nothing where that is all there is."""
