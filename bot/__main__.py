@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -83,16 +82,11 @@ def train(
     · `rejoinder train memory --tasks 1-27 --data babi/en-10k` · `rejoinder train memory --data babi/en-10k --resume`
     """
     if what == "memory":
-        from bot.commands.train_memory import memory_run, train_memory
+        from bot.commands.train_memory import memory_run, train_memory_as_configured
 
         run_of_memory = memory_run(tasks, data, generated, out, steps, seed, support)
-        from bot.tuned_settings import with_tuned
-        from policies.devices import choose_device
-
         chosen = settings(config, assistant, device=device)
-        learner = with_tuned(run_of_memory.training, chosen.tuned.memory, "tuned.memory")
-        prepared = replace(run_of_memory, device=choose_device(chosen.training.device), training=learner)
-        train_memory(prepared, resume=resume, as_json=as_json)
+        train_memory_as_configured(run_of_memory, chosen, resume=resume, as_json=as_json)
         return
     if what == "user":
         from bot.commands.train_user import train_user

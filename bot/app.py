@@ -16,6 +16,7 @@ from bot.learning.settings import tuned_setting
 from bot.learning.versions import PolicyVersions
 from bot.learning.watch import PolicyWatcher
 from bot.limits import ServerSettings
+from bot.nlg.paraphrase import ParaphrasePool, ParaphraseSettings
 from bot.nlu.pipeline import NLU
 from bot.nlu.pool import NLUPool
 from bot.recall import RESPONSES, Recall
@@ -88,7 +89,7 @@ def build(
         config.seed,
         ActionSpace(assistant.ontology, mask_thresholds(chosen)),
         Recall(assistant, memory) if memory is not None or assistant.task.preferences else None,
-        build_selection(config, assistant),
+        build_selection(config, assistant, paraphrase_pool(config, assistant)),
     )
     if store is None:
         config.data.mkdir(parents=True, exist_ok=True)
@@ -121,10 +122,21 @@ def build_policy(name: str, config: Config, assistant: Assistant) -> Policy:
             raise ValueError(f"no policy is called {name!r}: learned, rule, stack or random")
 
 
-def build_selection(config: Config, assistant: Assistant) -> Selection:
+def build_selection(config: Config, assistant: Assistant, paraphrases: ParaphrasePool | None) -> Selection:
     """How venues and wordings are chosen, with what was learned about it so far."""
     scores = BatchScores(config.model_dir / SCORES)
-    return load_selection(config.selection, config.model_dir / "selection", assistant.ontology, scores)
+    return load_selection(config.selection, config.model_dir / "selection", assistant.ontology, scores, paraphrases)
+
+
+def paraphrase_pool(config: Config, assistant: Assistant) -> ParaphrasePool | None:
+    """The language model's pool of wordings; None where it is off, and only else are its packages imported."""
+    wanted = ParaphraseSettings(**config.selection.paraphrases.model_dump())
+    if wanted.model is None:
+        return None
+    from bot.nlg.paraphrase_model import open_pool
+
+    values = {value for _, value in assistant.ontology.values} | set(assistant.ontology.entity_names)
+    return open_pool(wanted, values)
 
 
 def mask_thresholds(policy: Policy) -> MaskThresholds:
@@ -165,7 +177,11 @@ def selection_watcher(bot: Bot) -> SelectionWatcher:
         bot.engine.selection = selection
 
     versions = SelectionVersions(bot.config.model_dir / "selection")
-    return SelectionWatcher(versions, lambda: build_selection(bot.config, bot.assistant), install)
+
+    def load() -> Selection:
+        return build_selection(bot.config, bot.assistant, bot.engine.selection.paraphrases)
+
+    return SelectionWatcher(versions, load, install)
 
 
 def thresholds(config: Config) -> SocialThresholds:

@@ -126,6 +126,15 @@ class StoreConfig(_Section):
         return url
 
 
+class ParaphrasesConfig(_Section):
+    """A language model that rewords what the templates say, off by default."""
+
+    model: str | None = None
+    count: int = Field(default=3, ge=1, le=20)
+    seconds: float = Field(default=0.05, ge=0, le=1)
+    late_seconds: float = Field(default=5.0, gt=0)
+
+
 class SelectionConfig(_Section):
     """Which venue is offered and in which words, among all that would do."""
 
@@ -142,6 +151,7 @@ class SelectionConfig(_Section):
     rewards: dict[
         Literal["clicked", "accepted", "booked", "thumbs_up", "thumbs_down", "refused", "rephrased", "abandoned"], float
     ] = {"clicked": 0.1, "accepted": 0.5, "booked": 1.0, "thumbs_up": 0.5}
+    paraphrases: ParaphrasesConfig = ParaphrasesConfig()
 
 
 class ServerConfig(_Section):

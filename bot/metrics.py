@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+CHANNELS = ("rest", "widget", "slack", "socketio", "terminal")
+"""Names that a label may have; a client may call its channel anything."""
 STAGES = ("nlu", "track", "policy", "nlg", "store", "turn")
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
@@ -37,7 +39,7 @@ class Metrics:
 
     def turn(self, channel: str, seconds: float, store_seconds: float, timings_ms: Mapping[str, float]) -> None:
         """One answered turn: its total, its commit and the engine's own stages (milliseconds)."""
-        self._turns.labels(channel).inc()
+        self._turns.labels(channel if channel in CHANNELS else "other").inc()
         self._seconds["turn"].observe(seconds)
         self._seconds["store"].observe(store_seconds)
         for stage, milliseconds in timings_ms.items():

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from bot.nlg.paraphrase import ParaphrasePool
 from bot.nlg.templates import Wording
 from bot.selection_venues import POOLS, Scores, VenuePools
 from memory.belief import BeliefState
@@ -17,7 +18,7 @@ from memory.ontology import Ontology
 from memory.slates import VENUES, OfferedSlate
 from policies.actions import ActionSpace
 from policies.ranking.behaviour import Behaviour
-from policies.ranking.selection import Choice, MatchSet, SelectionSettings, Selector
+from policies.ranking.selection import Choice, MatchSet, SelectionSettings, Selector, Source
 
 WORDING_FEATURES = ("words", "characters", "questions", "exclamations", "shown", "rate", "mood", "turn")
 OFFERS = ("offer", "offer_alternative")
@@ -37,9 +38,11 @@ class Selection:
         behaviour: Behaviour | None = None,
         pools: Sequence[str] = POOLS,
         scores: Scores | None = None,
+        paraphrases: ParaphrasePool | None = None,
     ) -> None:
         self.selector = selector or Selector(SelectionSettings(mode="fixed"))
         self.behaviour = behaviour or Behaviour()
+        self.paraphrases = paraphrases
         self.venues = VenuePools(ontology, self.behaviour, pools, scores)
 
     def turn(self, state: Conversation, rng: np.random.Generator) -> TurnChoices:
@@ -61,20 +64,24 @@ class TurnChoices:
         """More choices of the same turn, whose slates are kept apart: they may turn out not to be needed."""
         return TurnChoices(self._by, self.state, self._rng, self.slates)
 
-    def wording(self, kind: str, wordings: Sequence[Wording]) -> int:
-        """The number of the wording to say (``bot.nlg.templates.Choose``)."""
-        if len(wordings) < 2:
-            return 0
-        everything = range(len(wordings))
+    def wording(self, kind: str, wordings: Sequence[Wording]) -> Wording:
+        """The wording to say (``bot.nlg.templates.Choose``): one of ``wordings`` or of their paraphrases."""
+        paraphrases = self._by.paraphrases
+        options = list(wordings) if paraphrases is None else paraphrases.extended(wordings, wordings[0].facts)
+        if len(options) < 2:
+            return options[0]
+        written, everything = len(wordings), range(len(options))
         match = MatchSet(
-            [wording.key for wording in wordings],
+            [wording.key for wording in options],
             WORDING_FEATURES,
-            lambda rows: self._features(kind, [wordings[row] for row in rows]),
-            [wording.text for wording in wordings],
+            lambda rows: self._features(kind, [options[row] for row in rows]),
+            [wording.text for wording in options],
         )
-        source = {"wordings": lambda: everything}
-        choice = self._by.selector.choose(kind, self._query(), source, match, everything, self._rng)
-        return self._noted(choice)
+        sources: dict[str, Source] = {"wordings": lambda: everything[:written]}
+        if len(options) > written:
+            sources["paraphrases"] = lambda: everything[written:]
+        choice = self._by.selector.choose(kind, self._query(), sources, match, everything, self._rng)
+        return options[self._noted(choice)]
 
     def venue(self, fits: NDArray[np.bool_], wishes: int) -> int:
         """The entity to offer of those that ``fits`` (E,) allows, at least one."""

@@ -11,6 +11,7 @@ Nothing there is no error: selection then works with its priors.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bot.config import SelectionConfig
+from bot.nlg.paraphrase import ParaphrasePool
 from bot.selection import Selection
 from bot.selection_venues import Scores
 from memory.ontology import Ontology
@@ -32,7 +34,7 @@ from policies.ranking.blending_posterior import Population
 from policies.ranking.selection import SelectionSettings, Selector
 from policies.ranking.served_ranker import MANIFEST_FILE, RankerSet
 
-POINTER, FOLDER = "current.json", "versions"
+POINTER, FOLDER, LOCK = "current.json", "versions", "lock"
 BEHAVIOUR, BLENDING = "behaviour.json", "blending.json"
 _STAGED = ".staged-"
 REMEDY = "run `rejoinder train ranker` again, or delete current.json to serve without what was learned"
@@ -84,16 +86,30 @@ class SelectionVersions:
 
     @contextmanager
     def staging(self) -> Iterator[Path]:
-        """A folder to write a candidate into; it is gone afterwards unless ``publish`` took it."""
+        """A folder to write a candidate into; it is gone afterwards unless ``publish`` took it.
+
+        SelectionError while another training has one.
+        """
         versions = self.directory / FOLDER
         versions.mkdir(parents=True, exist_ok=True)
-        for left in versions.glob(f"{_STAGED}*"):  # by a run that was killed
-            shutil.rmtree(left, ignore_errors=True)
-        staged = Path(tempfile.mkdtemp(dir=versions, prefix=_STAGED))
-        try:
-            yield staged
-        finally:
-            shutil.rmtree(staged, ignore_errors=True)
+        with self._alone():
+            for left in versions.glob(f"{_STAGED}*"):  # by a run that was killed
+                shutil.rmtree(left, ignore_errors=True)
+            staged = Path(tempfile.mkdtemp(dir=versions, prefix=_STAGED))
+            try:
+                yield staged
+            finally:
+                shutil.rmtree(staged, ignore_errors=True)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        path = self.directory / LOCK
+        with path.open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise SelectionError(f"{path}: another training is at work: wait for it or stop it") from None
+            yield
 
     def publish(self, staged: Path, version: str) -> None:
         """Give the staged files their version's name and serve them."""
@@ -124,11 +140,12 @@ def blend_settings(pools: Sequence[str]) -> BlendSettings:
 
 
 def load_selection(
-    config: SelectionConfig, directory: Path, ontology: Ontology, scores: Scores | None = None
-) -> Selection:
+    config: SelectionConfig, directory: Path, ontology: Ontology, scores: Scores | None = None,
+    paraphrases: ParaphrasePool | None = None,
+) -> Selection:  # fmt: skip
     """What ``config`` asks for, with what was learned in ``directory`` where there is something.
 
-    ``scores``: the nightly ones, if any.
+    ``scores``: the nightly ones, if any; ``paraphrases``: a language model's, if it is on.
 
     Raises:
         SelectionError: a file of the served version is damaged or of other pools.
@@ -143,7 +160,7 @@ def load_selection(
         if any(folder.glob(f"*/{MANIFEST_FILE}")):
             rankers = RankerSet.load(folder)
     selector = Selector(settings, rankers, {VENUES: (blender, population)})
-    return Selection(ontology, selector, behaviour, config.pools, scores)
+    return Selection(ontology, selector, behaviour, config.pools, scores, paraphrases)
 
 
 def read_behaviour(folder: Path) -> Behaviour:

@@ -19,13 +19,14 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class UserUttered:
-    """A person said something; ``nlu`` is what was understood at the time."""
+    """A person said something; ``nlu`` is what was understood at the time, ``metadata`` what the client sent beside."""
 
     timestamp: float
     text: str
     message_id: str
     channel: str
     nlu: NLUResult
+    metadata: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,8 @@ def event_to_json(event: Event) -> str:
         values: Any = tuple(None if math.isnan(value) else value for value in event.decision.values)
         event = replace(event, decision=replace(event.decision, values=values))
     body = {"type": type(event).__name__, **_fields(event)}
+    if isinstance(event, UserUttered) and not event.metadata:
+        del body["metadata"]  # nearly always
     return json.dumps(body, default=_fields, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
 
 

@@ -100,8 +100,8 @@ class Lane:
         self.step = 0
         self.errors: FloatArray | None = None
 
-    def act(self, values: FloatArray, plan: UpdatePlan) -> None:
-        """One step of all its environments; ``values`` (E, K, A) of their features."""
+    def act(self, values: FloatArray, plan: UpdatePlan, update: int) -> None:
+        """One step of all its environments before ``update``; ``values`` (E, K, A) of their features."""
         c = plan.config
         if self.step < c.spike_steps and self.teacher is not None:
             actions = self.teacher()
@@ -110,7 +110,7 @@ class Lane:
             chosen = explorer.act(values, self.masks, c.progress(self.step), self.explore, self.began)
             actions = chosen.actions
         following, reward, terminated, truncated, _ = self.env.step(actions)
-        check_finite(self.step, rewards=reward, features=following)
+        check_finite(update, rewards=reward, features=following)
         done = terminated | truncated
         heads = self.bootstrap.random((len(done), c.heads)) < c.head_probability if c.heads > 1 else None
         scaled = np.asarray(np.float32(c.reward_scale) * reward, dtype=np.float32)
@@ -162,6 +162,7 @@ class DQNWorker:
     def gradient(self, update: int, parameters: Vector, average: Vector) -> Gradient:
         """See ``Worker``; FloatingPointError, naming what, where a number isn't finite."""
         began = time.perf_counter()
+        self.learner.updates = update
         put(self.learner.network, parameters)
         put(self.learner.target, average)
         while next(iter(self.lanes.values())).step < self.plan.env_steps(update):
@@ -175,7 +176,6 @@ class DQNWorker:
         answers = self.ask("exchange", requests)
         drawn = time.perf_counter()
         batch = joined_batches([answers[number] for number in self.lanes])
-        self.learner.updates = update
         self.learner.noise = np.random.default_rng([seed, 3, _UPDATE_NOISE, update])
         taught = update < self.plan.config.pretrain_updates and next(iter(self.lanes.values())).teacher is not None
         self.learner.update(batch, progress, self.plan.config.margin if taught else 0.0)
@@ -203,7 +203,7 @@ class DQNWorker:
         self.learner.noise = np.random.default_rng([self.plan.config.seed, 3, _ACT_NOISE, step])
         values = self.learner.values(np.concatenate([lane.features for lane in lanes]))
         for lane, own in zip(lanes, np.split(values, len(lanes)), strict=True):
-            lane.act(own, self.plan)
+            lane.act(own, self.plan, self.learner.updates)
 
 
 @dataclass

@@ -65,9 +65,8 @@ class ReplayShard:
     def load_state(self, states: Mapping[int, Mapping[str, NDArray[Any]]]) -> None:
         """Go on where ``states`` was taken."""
         for number, state in states.items():
-            if number in self._replays:
-                self._replays[number].load_state(part("replay", state))
-                self._drawn[number] = np.array(state["drawn"])
+            self._replays[number].load_state(part("replay", state))
+            self._drawn[number] = np.array(state["drawn"])
 
     def _exchange(self, number: int, request: Request) -> Batch:
         replay = self._replays[number]

@@ -67,7 +67,13 @@ def operations(max_message_chars: int) -> dict[tuple[str, str], Operation]:
 
 
 def _channels(text: Schema) -> dict[tuple[str, str], Operation]:
-    said = {"sender": _ID, "message": text, "message_id": _OPTIONAL_ID, "metadata": _OPTIONAL_OBJECT}
+    said = {
+        "sender": _ID,
+        "message": text,
+        "message_id": _OPTIONAL_ID,
+        "metadata": _OPTIONAL_OBJECT,
+        "input_channel": _OPTIONAL_ID,
+    }
     thumb = {
         "conversation_id": _ID,
         "message_id": _ID,
@@ -177,8 +183,8 @@ _EVENT: Schema = {
 }
 """Rasa's events, the frequent ones; others are taken too."""
 
-_WORD = {"type": "string"}
-_STEP = {**_object({"intent": _WORD}, "intent"), "additionalProperties": False}
+_INTENT = {"type": ["string", "number"]}
+_STEP = {**_object({"intent": _INTENT}, "intent"), "additionalProperties": False}
 _STORY = {
     **_object(
         {"story": {"type": ["string", "number"]}, "steps": {"type": "array", "minItems": 1, "items": _STEP}},

@@ -348,6 +348,7 @@ def benchmark_stories(
     projects: Annotated[list[Path], typer.Argument(help="Folders of Rasa projects.")],
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each project.")] = 5,
     dialogues: Annotated[int, typer.Option(min=20, help="New users who judge each of them.")] = 500,
+    held_out: Annotated[bool, typer.Option("--held-out", help="Judge by stories kept from the training.")] = False,
     as_json: Json = False,
 ) -> None:
     """How far do memory, imitation and reinforcement get with users who leave a Rasa project's stories?
@@ -357,7 +358,7 @@ def benchmark_stories(
     from bot.commands.benchmark_stories import StoryBenchmark
     from bot.commands.benchmark_stories import stories as run
 
-    run(StoryBenchmark(tuple(projects), seeds, dialogues), as_json=as_json)
+    run(StoryBenchmark(tuple(projects), seeds, dialogues, held_out), as_json=as_json)
 
 
 def number_ranges(text: str, option: str) -> tuple[int, ...]:

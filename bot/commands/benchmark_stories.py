@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ import numpy as np
 from bot.commands.benchmark_probes import counted
 from bot.errors import CommandError
 from bot.machine import machine
-from bot.rasa.project import RasaProject
+from bot.rasa.project import RasaProject, Story
 from bot.rasa.reading import load_project
 from bot.rasa.story_policies import story_ensemble
 from bot.rasa.training import story_run, story_scripts
@@ -23,6 +23,7 @@ from policies.stories.state import History, StoryPolicy
 
 if TYPE_CHECKING:
     from simulator.story_env import StoryScore
+    from simulator.story_training import StoryRun
 
 POLICIES = ("memory", "memory that forgets", "imitation", "imitation and RL", "as served")
 """All after the rules: Rasa's MemoizationPolicy; its augmented variant; the network alone; memory, then the network."""
@@ -31,11 +32,16 @@ FIGURES = ("success", "digressing", "wrong")
 
 @dataclass(frozen=True, slots=True)
 class StoryBenchmark:
-    """What is compared: ``seeds`` trainings for each project, each judged by ``dialogues`` new users."""
+    """What is compared: ``seeds`` trainings for each project, each judged by ``dialogues`` new users.
+
+    ``held_out``: instead, each story in turn is kept from a training (and from the rules' and memory's stories), and
+    judges it as it is written.
+    """
 
     projects: tuple[Path, ...]
     seeds: int = 5
     dialogues: int = 500
+    held_out: bool = False
 
 
 def stories(plan: StoryBenchmark, *, as_json: bool) -> None:
@@ -50,13 +56,14 @@ def stories(plan: StoryBenchmark, *, as_json: bool) -> None:
         raise CommandError("this benchmark trains policies: run `make setup`, or install rejoinder[train]") from None
     rows: list[dict[str, Any]] = []
     started = time.monotonic()
-    with counted("trainings", len(plan.projects) * plan.seeds, hidden=as_json) as advance:
-        for path in plan.projects:
-            rows += _project(load_project(path), plan, advance)
-    trainings = len(plan.projects) * plan.seeds
+    projects = [load_project(path) for path in plan.projects]
+    trainings = plan.seeds * sum(len(_written(project)) if plan.held_out else 1 for project in projects)
+    with counted("trainings", trainings, hidden=as_json) as advance:
+        for project in projects:
+            rows += (_held_out if plan.held_out else _project)(project, plan, advance)
     report = {
-        "seeds": plan.seeds, "dialogues": plan.dialogues, "projects": rows, "machine": machine(1),
-        "seconds": round((time.monotonic() - started) / trainings, 1),
+        "seeds": plan.seeds, "held_out": plan.held_out, "dialogues": plan.dialogues, "projects": rows,
+        "machine": machine(1), "seconds": round((time.monotonic() - started) / trainings, 1),
     }  # fmt: skip
     if as_json:
         print_json(report)
@@ -66,12 +73,18 @@ def stories(plan: StoryBenchmark, *, as_json: bool) -> None:
         [row["project"], row["policy"], *(_interval(row, name, 1 if name == "wrong" else 100) for name in FIGURES)]
         for row in rows
     ]
-    print_table(f"fitted users, {plan.seeds} seeds, mean (95 % interval)", columns, shown)
+    who = "stories that were held out" if plan.held_out else "fitted users"
+    print_table(f"{who}, {plan.seeds} seeds, mean (95 % interval)", columns, shown)
+
+
+Deciding = Mapping[str, Callable[[History], str]]
+"""What each of ``POLICIES`` does."""
 
 
 def _project(project: RasaProject, plan: StoryBenchmark, advance: Callable[[], None]) -> list[dict[str, Any]]:
+    """Rows of the fitted users."""
     from simulator.story_env import score
-    from simulator.story_training import decide, learn_story_policy, practice_users
+    from simulator.story_training import practice_users
 
     scripts, rules = story_scripts(project), story_ensemble(project).rules
     scores: dict[str, list[StoryScore]] = {name: [] for name in POLICIES}
@@ -80,15 +93,51 @@ def _project(project: RasaProject, plan: StoryBenchmark, advance: Callable[[], N
         users = practice_users(scripts, run, rules) if scripts else None
         if users is None:
             raise CommandError(f"{project.path}: rules alone decide everything here: there is nothing to compare")
-        learned = learn_story_policy(scripts, users, run, rules=rules)
-        deciding = (
-            _served(project, None, restarting=False), _served(project, None), decide(learned.imitation, run.threshold),
-            decide(learned.final, run.threshold), _served(project, learned.final),
-        )  # fmt: skip
-        for name, act in zip(POLICIES, deciding, strict=True):
+        for name, act in _trained(project, run).items():
             scores[name].append(score(act, users, run.users, run.dialogues, run.judging_seed, rules))
         advance()
     return [{"project": project.path.name, "policy": name, **_figures(found)} for name, found in scores.items()]
+
+
+def _held_out(project: RasaProject, plan: StoryBenchmark, advance: Callable[[], None]) -> list[dict[str, Any]]:
+    """Rows of the stories that were held out; the intervals are over stories and seeds."""
+    from simulator.story_dialogue import StorySettings
+    from simulator.story_env import score
+    from simulator.story_user import StoryUsers
+
+    told = StorySettings(digressing=0.0)
+    scores: dict[str, list[StoryScore]] = {name: [] for name in POLICIES}
+    for held in _written(project):
+        rest = replace(project, stories=tuple(story for story in project.stories if (story.file, story.line) != held))
+        mine = replace(project, stories=tuple(s for s in project.stories if s not in rest.stories), rules=())
+        users, rules = StoryUsers(story_scripts(mine)), story_ensemble(rest).rules
+        for seed in range(plan.seeds):
+            for name, act in _trained(rest, story_run(rest, seed)).items():
+                scores[name].append(score(act, users, told, len(mine.stories), seed, rules))
+            advance()
+    return [{"project": project.path.name, "policy": name, **_figures(found)} for name, found in scores.items()]
+
+
+def _written(project: RasaProject) -> list[tuple[str, int]]:
+    """Where the stories are written that a user can live through (`or` makes several of one)."""
+    return list(dict.fromkeys((s.file, s.line) for s in project.stories if _is_played(project, s)))
+
+
+def _is_played(project: RasaProject, story: Story) -> bool:
+    (script,) = story_scripts(replace(project, stories=(story,), rules=())) or (None,)
+    return script is not None and script.first_turn is not None
+
+
+def _trained(project: RasaProject, run: StoryRun) -> Deciding:
+    from simulator.story_training import decide, learn_story_policy, practice_users
+
+    scripts, rules = story_scripts(project), story_ensemble(project).rules
+    learned = learn_story_policy(scripts, practice_users(scripts, run, rules), run, rules=rules)
+    deciding = (
+        _served(project, None, restarting=False), _served(project, None), decide(learned.imitation, run.threshold),
+        decide(learned.final, run.threshold), _served(project, learned.final),
+    )  # fmt: skip
+    return dict(zip(POLICIES, deciding, strict=True))
 
 
 def _served(project: RasaProject, learned: StoryPolicy | None, *, restarting: bool = True) -> Callable[[History], str]:

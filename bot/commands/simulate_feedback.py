@@ -139,14 +139,15 @@ def _by_day(runs: Sequence[Mapping[str, Any]], rate: str) -> Vector:
 
 
 def _interval(values: Vector) -> dict[str, float]:
-    """Mean of ``values`` (worlds,) and its 95 % bootstrap interval."""
-    drawn = np.random.default_rng(0).integers(len(values), size=(2000, len(values)))
-    low, high = np.quantile(values[drawn].mean(axis=1), [0.025, 0.975])
-    return {"mean": float(values.mean()), "low": float(low), "high": float(high)}
+    """Mean of ``values`` (worlds,) and its 95 % interval by Student's t: a bootstrap of few worlds is too narrow."""
+    from scipy.stats import t as student
+
+    spread = float(values.std(ddof=1) / np.sqrt(len(values)) * student.ppf(0.975, len(values) - 1))
+    return {"mean": float(values.mean()), "low": float(values.mean()) - spread, "high": float(values.mean()) + spread}
 
 
 def _percent(value: Mapping[str, float]) -> str:
-    return f"{100 * value['mean']:.1f} ({100 * value['low']:.1f}-{100 * value['high']:.1f})"
+    return f"{100 * value['mean']:.1f} ({100 * value['low']:.1f} to {100 * value['high']:.1f})"
 
 
 def _draw(runs: Runs, path: Path) -> bool:

@@ -40,7 +40,7 @@ def simulate_dialogues(
 @simulate.command("feedback")
 def simulate_feedback(
     users: Annotated[int, typer.Option(min=10, help="Users, divided evenly among the worlds.")] = 5000,
-    seeds: Annotated[int, typer.Option(min=1, help="Worlds: other venues are good, other people come.")] = 5,
+    seeds: Annotated[int, typer.Option(min=2, help="Worlds: other venues are good, other people come.")] = 5,
     out: Annotated[Path, typer.Option(help="Finished runs; a second call goes on from there.")] = Path(
         "runs/simulate_feedback.jsonl"
     ),

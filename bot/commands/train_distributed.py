@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Distributed = Annotated[bool, typer.Option("--distributed", help="For policy: on a parameter server (Ray).")]
 Workers = Annotated[int, typer.Option(min=1, help="With --distributed: processes that play and compute gradients.")]
 Servers = Annotated[int, typer.Option(min=1, help="With --distributed: processes that hold parameters, and replay.")]
-Address = Annotated[str | None, typer.Option(help="With --distributed: ray://HOST:PORT of a cluster (default: here).")]
+Address = Annotated[str | None, typer.Option(help="With --distributed: ray://HOST:PORT; here: one process.")]
 Staleness = Annotated[
     int | None, typer.Option(min=0, help="With --distributed: asynchronous; updates a worker may be ahead of another.")
 ]
@@ -58,7 +58,7 @@ def train_distributed(
     if report["interrupted"]:
         if not as_json:
             console.print(
-                f"interrupted, which is kept; go on with:\n{_again(plan, steps)}", markup=False, soft_wrap=True
+                f"interrupted, which is kept; go on with:\n{_again(config, plan, steps)}", markup=False, soft_wrap=True
             )
         raise typer.Exit(INTERRUPTED)
 
@@ -119,10 +119,11 @@ def _show(config: Config, report: Mapping[str, Any]) -> None:
     console.print(f"learning curve: {config.model_dir / 'policy' / 'learning_curve.png'}")
 
 
-def _again(plan: DistributedPlan, steps: int | None) -> str:
+def _again(config: Config, plan: DistributedPlan, steps: int | None) -> str:
     words = ["rejoinder", "train", "policy", "--distributed", "--workers", str(plan.workers)]
-    words += ["--servers", str(plan.servers)]
+    words += ["--servers", str(plan.servers), "--assistant", str(config.assistant), "--out", str(config.model_dir)]
     words += ["--address", plan.address] if plan.address else []
     words += ["--staleness", str(plan.staleness)] if plan.staleness is not None else []
     words += ["--steps", str(steps)] if steps else []
+    words += ["--seed", str(config.seed)]
     return shlex.join([*words, "--resume"])

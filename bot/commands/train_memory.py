@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from bot.config import Config
 from bot.errors import CommandError
 from bot.interruption import INTERRUPTED
 from bot.memory_report import show, summary, training_progress
 from bot.memory_training import BABI, MemoryRun, finish, train_run
 from bot.report import console, print_json
+from bot.tuned_settings import with_tuned
 
 if TYPE_CHECKING:
     from memory.dnc.training import MemoryTraining
@@ -45,6 +48,15 @@ def memory_run(
     """The run that the command line asks for; CommandError where torch is missing or ``tasks`` doesn't parse."""
     training = memory_training(steps, seed or 0, support)
     return MemoryRun(tuple(parse_tasks(tasks)), data, generated, out or Path("models/memory"), training)
+
+
+def train_memory_as_configured(run: MemoryRun, config: Config, *, resume: bool, as_json: bool) -> None:
+    """The run with config.yml's device and tuned settings; see ``train_memory``."""
+    from policies.devices import choose_device
+
+    learner = with_tuned(run.training, config.tuned.memory, "tuned.memory")
+    prepared = replace(run, device=choose_device(config.training.device), training=learner)
+    train_memory(prepared, resume=resume, as_json=as_json)
 
 
 def memory_training(steps: int | None, seed: int, support: float) -> MemoryTraining:

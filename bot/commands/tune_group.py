@@ -15,6 +15,7 @@ Method = Annotated[str, typer.Option(help="bayes (a Gaussian process) | random |
 Trials = Annotated[int, typer.Option(min=2, help="Settings tried, those of earlier calls included.")]
 Workers = Annotated[int, typer.Option(min=1, help="Trials at once, each in a process of its own.")]
 TrialSeconds = Annotated[float, typer.Option(min=1, help="A trial that takes longer is stopped and counts as failed.")]
+Ray = Annotated[str | None, typer.Option(help="Trials on Ray workers: a cluster's HOST:PORT, or local.")]
 Out = Annotated[Path | None, typer.Option(help="Folder of the search; a second call goes on from there.")]
 
 
@@ -23,6 +24,7 @@ def tune_policy(
     method: Method = "bayes",
     trials: Trials = 30,
     workers: Workers = 1,
+    ray: Ray = None,
     steps: Annotated[int, typer.Option(min=30, help="Environment steps of a trial's training.")] = 800,
     trial_seconds: TrialSeconds = 3600,
     out: Out = None,
@@ -40,7 +42,7 @@ def tune_policy(
 
     chosen = settings(config, assistant, seed=seed)
     folder = out or chosen.model_dir / "tune" / "policy"
-    options = SearchOptions(method, trials, workers, trial_seconds, chosen.seed, folder)
+    options = SearchOptions(method, trials, workers, trial_seconds, chosen.seed, folder, ray)
     about = {"steps": steps, "assistant": str(chosen.assistant), "training": chosen.training.model_dump(mode="json")}
     tune_learner(POLICY, PolicyObjective(chosen, steps, chosen.seed), options, about, as_json=as_json)
 
@@ -51,6 +53,7 @@ def tune_ranker(
     method: Method = "bayes",
     trials: Trials = 30,
     workers: Workers = 1,
+    ray: Ray = None,
     trial_seconds: TrialSeconds = 3600,
     out: Out = None,
     seed: Annotated[int, typer.Option(help="Divides the queries.")] = 0,
@@ -68,7 +71,7 @@ def tune_ranker(
     require_lightgbm()
     for file in files:
         read_letor(file)  # says now, and not in every trial, what is wrong with it
-    options = SearchOptions(method, trials, workers, trial_seconds, seed, out or Path("runs/tune_ranker"))
+    options = SearchOptions(method, trials, workers, trial_seconds, seed, out or Path("runs/tune_ranker"), ray)
     about = {"files": [str(file) for file in files]}
     tune_learner(RANKER, RankerObjective(tuple(files), seed), options, about, as_json=as_json)
 
@@ -81,6 +84,7 @@ def tune_memory(
     method: Method = "bayes",
     trials: Trials = 20,
     workers: Workers = 1,
+    ray: Ray = None,
     trial_seconds: TrialSeconds = 7200,
     out: Out = None,
     seed: Annotated[int, typer.Option(help="Of all trainings.")] = 0,
@@ -97,7 +101,7 @@ def tune_memory(
 
     run = memory_run(tasks, data, 0, out, steps, seed, 0.5)
     digests(run)  # says now which file is missing
-    options = SearchOptions(method, trials, workers, trial_seconds, seed, out or Path("runs/tune_memory"))
+    options = SearchOptions(method, trials, workers, trial_seconds, seed, out or Path("runs/tune_memory"), ray)
     about = {"tasks": list(run.tasks), "data": str(data), "steps": steps}
     tune_learner(MEMORY, MemoryObjective(run.tasks, data, steps, seed), options, about, as_json=as_json)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from policies.optimize.space import search_space
 
 if TYPE_CHECKING:
     from bot.tuning_objectives import MemoryObjective, PolicyObjective, RankerObjective
+    from policies.optimize.trial_process import Bench, Objective
     from policies.optimize.tuning import TrialRecord
 
 
@@ -39,7 +40,10 @@ MEMORY = Tuned("memory", "error", False)
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """What the command line says of the search itself; ``out`` is the folder of its files."""
+    """What the command line says of the search itself; ``out`` is the folder of its files.
+
+    ``ray``: the address of a cluster whose workers run the trials, "local" for one of this machine, None for processes.
+    """
 
     method: str
     trials: int
@@ -47,6 +51,7 @@ class SearchOptions:
     seconds: float
     seed: int
     out: Path
+    ray: str | None = None
 
 
 def tune_learner(
@@ -70,7 +75,16 @@ def tune_learner(
     try:
         with _alone(options.out), counted(f"tuning the {what.section}", options.trials, hidden=as_json) as advance:
             done = _said(advance, quiet=as_json)
-            trials = tune(objective, space, asdict(default), plan, options.out / "trials.log", said, done=done)
+            trials = tune(
+                objective,
+                space,
+                asdict(default),
+                plan,
+                options.out / "trials.log",
+                said,
+                done=done,
+                bench=_bench(options.ray),
+            )
         winner = best(trials, maximise=what.maximise)
     except TuningError as error:
         raise CommandError(str(error)) from None
@@ -79,6 +93,20 @@ def tune_learner(
         print_json(report)
     else:
         _show(what, report, trials)
+
+
+def _bench(ray: str | None) -> Callable[[Objective], Bench]:
+    """Where trials run."""
+    from policies.optimize.trial_process import TrialProcess
+
+    if ray is None:
+        return TrialProcess
+    from policies.optimize.ray_connection import connected
+    from policies.optimize.trial_ray import TrialActor
+
+    address = None if ray == "local" else ray
+    connected(address)
+    return lambda objective: TrialActor(objective, address)
 
 
 def _require_optuna() -> None:

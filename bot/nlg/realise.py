@@ -70,9 +70,9 @@ class Realiser:
                 entry = next((e for e in self.assistant.faq if e.id == decision.topic), None)
                 if entry is None:  # a shortcut may name any topic
                     return [self._plain("utter_default", state, rng, choose)]
-                wordings = [Wording.of(f"faq/{entry.id}", str(answer), str(answer)) for answer in entry.answers]
-                number = int(rng.integers(len(wordings))) if choose is None else choose("faq", wordings)
-                return [BotResponse(wordings[number].text)]
+                answers = [Wording.of(f"faq/{entry.id}", str(answer), {}) for answer in entry.answers]
+                chosen = answers[int(rng.integers(len(answers)))] if choose is None else choose("faq", answers)
+                return [BotResponse(chosen.text)]
             case "chitchat":
                 return [self._plain(f"utter_chitchat/{decision.topic}", state, rng, choose, default="utter_default")]
             case "handoff_offer":

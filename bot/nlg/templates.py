@@ -21,19 +21,24 @@ _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """One way to say something: ``text`` as it would be said; ``key`` names the wording, whatever fills it."""
+    """One way to say something: ``text`` as it would be said, with the values (``facts``) that fill it; ``key`` names
+    the wording, whatever they are.
+    """
 
     key: str
     text: str
+    facts: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, name: str, template: str, text: str) -> Wording:
-        """``text`` filled from ``template``, a wording of ``name``; the key survives that wordings are rearranged."""
-        return cls(f"{name}#{zlib.crc32(template.encode('utf-8', 'surrogatepass')):08x}", text)
+    def of(cls, name: str, template: str, values: Mapping[str, str]) -> Wording:
+        """``template``, a wording of ``name``, filled; the key survives that wordings are rearranged."""
+        key = f"{name}#{zlib.crc32(template.encode('utf-8', 'surrogatepass')):08x}"
+        facts = tuple(values[slot] for slot in sorted(placeholders(template)) if slot in values)
+        return cls(key, fill(template, values), facts)
 
 
-Choose = Callable[[str, Sequence[Wording]], int]
-"""Content type (templates, faq) and equal wordings -> the number of the one to say."""
+Choose = Callable[[str, Sequence[Wording]], Wording]
+"""Content type (templates, faq) and equal wordings -> the one to say."""
 
 
 class ResponseError(LookupError):
@@ -73,7 +78,7 @@ class Templates:
             raise ResponseError(f"response {name!r} needs {missing}, which are not known here: correct domain.yml")
         best = max(len(placeholders(v.text) & mention) for v in whole)
         chosen = (v.text for v in whole if len(placeholders(v.text) & mention) == best)
-        return [Wording.of(name, text, fill(text, values)) for text in chosen]
+        return [Wording.of(name, text, values) for text in chosen]
 
     def choose(
         self,
@@ -95,5 +100,5 @@ class Templates:
         variants = self.responses[name]
         buttons = next((v.buttons for v in variants if v.buttons), ())
         image = next((v.image for v in variants if v.image), None)
-        number = int(rng.integers(len(fresh))) if choose is None else choose("templates", fresh)
-        return BotResponse(fresh[number].text, buttons, image)
+        chosen = fresh[int(rng.integers(len(fresh)))] if choose is None else choose("templates", fresh)
+        return BotResponse(chosen.text, buttons, image)

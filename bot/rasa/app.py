@@ -90,6 +90,8 @@ def build_rasa(
     folder = config.model_dir
     pool = NLUPool([ProjectReader(RasaNLU.load(folder / "nlu", project)) for _ in range(config.nlu.threads)])
     policy = ServedStoryPolicy.load(folder / "policy")
+    if policy.manifest.project != project.fingerprint:
+        log.warning("%s was trained on other files than %s has now: train again", folder, project.path)
     actions = actions or choose_actions(project.path, project.endpoints)
     source = choose_response_server(project.path, project.endpoints)
     engine = RasaEngine(project, pool.parse, policy, actions, config.seed, source)

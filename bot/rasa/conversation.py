@@ -10,7 +10,7 @@ the full history there is the one that stories see: turns that only rules know a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.rasa.features import initial_slots, slot_feature, user_features
@@ -43,6 +43,7 @@ class UserTurn:
     timestamp: float
     message_id: str | None = None
     channel: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def intent(self) -> str | None:
@@ -133,7 +134,7 @@ def apply_event(domain: RasaDomain, state: RasaConversation, event: Event) -> Ra
     """The state after one more event; pure. Events that Rasa's tracker doesn't know change nothing but ``seq``."""
     match event:
         case UserUttered():
-            turn = UserTurn(event.nlu, event.timestamp, event.message_id or None, event.channel)
+            turn = UserTurn(event.nlu, event.timestamp, event.message_id or None, event.channel, event.metadata)
             after = _heard(domain, state, turn)
         case TrackerEvent():
             after = _tracked(domain, state, event)

@@ -121,7 +121,8 @@ class RasaEngine:
         words = self._heard_words.get(_folded(message.text))
         if words is not None:  # a story tells of exactly these words: they count, not the intent
             nlu = replace(nlu, text=words, intents=())
-        run.add(UserUttered(message.timestamp, message.text, message.message_id or "", message.channel, nlu))
+        message_id, metadata = message.message_id or "", dict(message.metadata)
+        run.add(UserUttered(message.timestamp, message.text, message_id, message.channel, nlu, metadata))
         await self._extract_slots(run)
         heard = run.state.latest
         if not run.state.paused or (heard is not None and heard.intent == "restart"):

@@ -8,7 +8,9 @@ from typing import Any
 from memory.dialogue import Entity, NLUResult
 
 
-def parse_data(nlu: NLUResult, message_id: str | None = None) -> dict[str, Any]:
+def parse_data(
+    nlu: NLUResult, message_id: str | None = None, metadata: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """``{intent, entities, text, message_id, metadata, intent_ranking}``."""
     ranking = [{"name": name, "confidence": float(confidence)} for name, confidence in nlu.intents]
     return {
@@ -16,7 +18,7 @@ def parse_data(nlu: NLUResult, message_id: str | None = None) -> dict[str, Any]:
         "entities": [_entity_json(entity) for entity in nlu.entities],
         "text": nlu.text,
         "message_id": message_id,
-        "metadata": {},
+        "metadata": dict(metadata or {}),
         "intent_ranking": ranking,
     }
 

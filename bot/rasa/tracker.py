@@ -101,7 +101,7 @@ def _take_back(applied: list[Event], name: str) -> None:
 def _message_json(state: RasaConversation) -> dict[str, Any]:
     if state.latest is None:
         return {"intent": {}, "entities": [], "text": None, "message_id": None, "metadata": {}}
-    return parse_data(state.latest.nlu, state.latest.message_id)
+    return parse_data(state.latest.nlu, state.latest.message_id, state.latest.metadata)
 
 
 def _loop_json(state: RasaConversation, message: dict[str, Any]) -> dict[str, Any]:
@@ -122,9 +122,9 @@ def _event_json(event: Event) -> list[dict[str, Any]]:
                 {
                     "event": "user",
                     "timestamp": event.timestamp,
-                    "metadata": {},
+                    "metadata": dict(event.metadata),
                     "text": event.text,
-                    "parse_data": parse_data(event.nlu, event.message_id),
+                    "parse_data": parse_data(event.nlu, event.message_id, event.metadata),
                     "input_channel": event.channel,
                     "message_id": event.message_id,
                 }

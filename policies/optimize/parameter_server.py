@@ -142,7 +142,8 @@ class Shard:
         mean = np.float32(first) * self.slots["mean"] + np.float32(1 - first) * gradient
         square = np.float32(second) * self.slots["square"] + np.float32(1 - second) * gradient * gradient
         root = np.sqrt(square) / np.float32(np.sqrt(1 - second**self.updates)) + np.float32(self.settings.epsilon)
-        self.parameters = self.parameters - np.float32(rate / (1 - first**self.updates)) * mean / root
+        step = np.float32(rate / (1 - first**self.updates)) * mean / root
+        self.parameters = self.parameters - step.astype(np.float32, copy=False)
         self.slots = {"mean": mean, "square": square}
 
     def _rmsprop(self, gradient: Vector, rate: float) -> None:

@@ -33,6 +33,7 @@ from policies.optimize.parameter_server_workers import (
     by_owner,
     mean_figures,
     merged,
+    of_parts,
     owners,
     whole,
 )
@@ -104,7 +105,7 @@ class RayGroup:
             (self._workers, self._shares, snapshot.workers), (self._stores, self._stored, snapshot.stores),
         ):  # fmt: skip
             for actor, share in zip(actors, shares, strict=True):
-                calls.append(actor.load_state.remote({part: states[part] for part in share if part in states}))
+                calls.append(actor.load_state.remote(of_parts(states, share)))
         self._answered(calls)
 
     def nodes(self) -> dict[str, list[str]]:

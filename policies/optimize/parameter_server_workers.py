@@ -137,12 +137,11 @@ class LocalGroup:
         self.sizes = sizes or Sizes()
         self._spans = division(len(parameters), self.sizes.servers)
         self._shards = [Shard(parameters[span.start : span.stop], settings) for span in self._spans]
-        shares = division(program.parts, self.sizes.stores)
-        self._stores = [] if program.store is None else [program.store(tuple(share)) for share in shares]
-        self._owners = owners(shares)
-        self._workers = [
-            program.worker(tuple(share), self._ask) for share in division(program.parts, self.sizes.workers)
-        ]
+        self._shares = division(program.parts, self.sizes.workers)
+        self._stored = division(program.parts, self.sizes.stores) if program.store is not None else []
+        self._owners = owners(self._stored)
+        self._stores = [] if program.store is None else [program.store(tuple(share)) for share in self._stored]
+        self._workers = [program.worker(tuple(share), self._ask) for share in self._shares]
 
     def advance(self, first: int, rates: Sequence[float]) -> list[dict[str, float]]:
         """See ``Group``."""
@@ -175,10 +174,10 @@ class LocalGroup:
         """See ``Group``; nothing dies here."""
         for shard, state in zip(self._shards, cut(snapshot.server, len(self._shards)), strict=True):
             shard.load_state(state)
-        for worker in self._workers:
-            worker.load_state(snapshot.workers)
-        for store in self._stores:
-            store.load_state(snapshot.stores)
+        for worker, share in zip(self._workers, self._shares, strict=True):
+            worker.load_state(of_parts(snapshot.workers, share))
+        for store, share in zip(self._stores, self._stored, strict=True):
+            store.load_state(of_parts(snapshot.stores, share))
 
     def close(self) -> None:
         """See ``Group``: nothing to let go."""
@@ -188,6 +187,11 @@ class LocalGroup:
         for store, own in by_owner(self._owners, arguments).items():
             answers.update(getattr(self._stores[store], method)(own))
         return answers
+
+
+def of_parts(states: PartStates, share: Sequence[int]) -> PartStates:
+    """The states of the parts in ``share``."""
+    return {part: states[part] for part in share if part in states}
 
 
 def owners(shares: Sequence[Sequence[int]]) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,7 @@ def connected(address: str | None, without: str = "--ray") -> Any:
     A running connection is used again. WorkerError where Ray isn't installed or nothing answers; ``without`` names the
     option without which the caller needs no Ray.
     """
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # a death fails many calls: it is told once
     try:
         import ray
     except ImportError as error:

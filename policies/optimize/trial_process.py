@@ -7,7 +7,7 @@ import multiprocessing
 import time
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Protocol
 
 Setting = Mapping[str, Any]
 Report = Callable[[int, float], None]
@@ -20,6 +20,20 @@ START_SECONDS = 300.0
 
 class Hopeless(Exception):
     """Raised in an objective by its report: the trial is given up."""
+
+
+class Bench(Protocol):
+    """Where settings are tried, one after another."""
+
+    def attempt(
+        self, setting: Setting, seconds: float, hopeless: Callable[[int, float], bool]
+    ) -> tuple[float | None, str]:
+        """See ``TrialProcess.attempt``."""
+        ...
+
+    def end(self) -> None:
+        """Stop it."""
+        ...
 
 
 class TrialProcess:

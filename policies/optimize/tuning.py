@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from policies.optimize.samplers import Method, distributions, grid_points, sampler
 from policies.optimize.space import Dimension
-from policies.optimize.trial_process import Objective, Setting, TrialProcess
+from policies.optimize.trial_process import Bench, Objective, Setting, TrialProcess
 
 Outcome = Literal["finished", "hopeless", "failed"]
 
@@ -66,13 +66,15 @@ def tune(
     about: Mapping[str, Any],
     *,
     done: Callable[[TrialRecord], None] = lambda trial: None,
+    bench: Callable[[Objective], Bench] = TrialProcess,
 ) -> list[TrialRecord]:
     """Search until ``journal`` holds ``plan.trials`` trials, in order; those of earlier calls count.
     A grid may end sooner.
 
     ``default`` is the first trial, so the winner is at least as good as measured. ``about``: what must be the same for
-    the trials to be comparable. ``done`` hears of each trial as it ends (from its worker's thread). Ctrl-C loses the
-    trials under way only. TuningError when the journal belongs to another search or can't be read.
+    the trials to be comparable. ``done`` hears of each trial as it ends (from its worker's thread). ``bench``: makes
+    what a worker tries settings on. Ctrl-C loses the trials under way only. TuningError when the journal belongs to
+    another search or can't be read.
     """
     study = _study(journal, space, plan, about)
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
@@ -85,7 +87,7 @@ def tune(
             study.enqueue_trial(point, skip_if_exists=True)
     turns = _Turns(plan.trials - finished)
     workers = [
-        _Worker(objective, space, plan, journal, turns, done, plan.seed + 1000 * finished + n)
+        _Worker(bench(objective), space, plan, journal, turns, done, plan.seed + 1000 * finished + n)
         for n in range(min(plan.workers, max(turns.left, 0)))
     ]
     for worker in workers:
@@ -177,13 +179,13 @@ class _Worker(threading.Thread):
     """Asks for settings, has them tried in its process, and tells what came out."""
 
     def __init__(
-        self, objective: Objective, space: Sequence[Dimension], plan: TuningPlan, journal: Path, turns: _Turns,
+        self, bench: Bench, space: Sequence[Dimension], plan: TuningPlan, journal: Path, turns: _Turns,
         done: Callable[[TrialRecord], None], seed: int,
     ) -> None:  # fmt: skip
         super().__init__(daemon=True)
         self.plan, self.turns, self.done = plan, turns, done
         self.ranges = distributions(space)
-        self.bench = TrialProcess(objective)
+        self.bench = bench
         self.error: BaseException | None = None
         self.study = optuna.load_study(
             study_name=NAME, storage=_storage(journal), sampler=sampler(plan.method, space, plan.trials, seed),

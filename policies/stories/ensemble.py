@@ -14,6 +14,8 @@ from policies.stories.rules import RulePolicy
 from policies.stories.state import LISTEN, History, StoryExample, StoryPolicy, StoryState
 
 FALLBACK = "action_default_fallback"
+AGREED = "agreed"
+"""The policy's name where all stories say the same upon an intent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ class StoryEnsemble:
         restarting: decides where nobody else is sure: does another story begin here?
         fallback: what happens below its threshold.
         examples: the stories' decisions: slots and loops that no story mentions are kept from ``memorised`` and
-            ``learned``, for they can know nothing of them.
+            ``learned``, for they can know nothing of them. Where nobody is sure, what all of them say upon the user's
+            intent goes before the fallback.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class StoryEnsemble:
         states = [example.history[-1] for example in examples]
         self._slots = frozenset(name for state in states for name in state.slots)
         self._loops = frozenset(state.active_loop for state in states)
+        self._agreed = _agreed(examples)
 
     def choose(self, situation: Situation) -> Choice:
         """The next action."""
@@ -103,6 +107,9 @@ class StoryEnsemble:
             action = max(scores, key=lambda name: scores[name])
             if prediction.certain or not self.fallback.enabled or scores[action] >= self.fallback.threshold:
                 return Choice(action, scores[action], prediction.policy, interrupted, scores=scores)
+        said = self._agreed.get(visible[-1].intent or "") if visible[-1].previous_action == LISTEN else None
+        if said is not None and said != situation.rejected_action:
+            return Choice(said, self.fallback.threshold, AGREED, interrupted, scores={said: self.fallback.threshold})
         return self._unsure(situation, interrupted)
 
     def _by_rule(self, situation: Situation) -> Choice | None:
@@ -141,3 +148,15 @@ class StoryEnsemble:
 def _begun(history: History) -> History:
     """The history without the empty state before the first action: networks are not trained on it."""
     return history[1:] if len(history) > 1 and history[0].previous_action is None else history
+
+
+def _agreed(examples: Sequence[StoryExample]) -> dict[str, str]:
+    """For each intent what all stories say to it; left out where they differ, and where they do more than speak:
+    saying something in a situation that no story has is harmless, an order without its question is not."""
+    told: dict[str, set[str]] = {}
+    for example in examples:
+        state = example.history[-1]
+        if state.intent and state.text is None and state.previous_action in (LISTEN, None):
+            told.setdefault(state.intent, set()).add(example.action)
+    only = {intent: next(iter(actions)) for intent, actions in told.items() if len(actions) == 1}
+    return {intent: action for intent, action in only.items() if action.startswith("utter_")}

@@ -104,8 +104,7 @@ class StoryFeaturizer:
 
     def __call__(self, history: History) -> FloatArray:
         """(max_history, width) of the latest states of ``history``, without the empty one before the first action."""
-        first = history[0]
-        begins = len(history) > 1 and first.previous_action is None and first.intent is None
+        begins = len(history) > 1 and history[0].previous_action is None and history[0].intent is None
         seen = history[1 if begins else 0 :][-self.max_history :]
         features = np.zeros((self.max_history, self.width), dtype=np.float32)
         for place, state in enumerate(seen, start=self.max_history - len(seen)):

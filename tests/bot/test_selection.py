@@ -14,6 +14,9 @@ from bot.batch.served_scores import BatchScores
 from bot.channels.inspection import conversation_json
 from bot.config import SelectionConfig
 from bot.engine import Engine
+from bot.nlg.paraphrase import ParaphrasePool, ParaphraseSettings
+from bot.nlg.paraphrase_check import ParaphraseCheck
+from bot.recall import Recall
 from bot.selection import Selection
 from bot.selection_log import behaviour_of, logged_slates
 from bot.selection_store import BEHAVIOUR, BLENDING, POINTER, SelectionError, SelectionVersions, load_selection
@@ -255,3 +258,42 @@ def test_wordings_are_said_as_often_as_their_slates_say(assistant: Assistant) ->
     assert len(said) > 1
     for key, count in expected.items():
         assert abs(said[key] - count) < 4.5 * np.sqrt(count)
+
+
+def test_paraphrases_are_a_pool_of_their_own(assistant: Assistant) -> None:
+    class Reworder:
+        def write(self, text: str, count: int, seconds: float, seed: int) -> list[str]:
+            return [f"Well then: {text}", "Call 01632 960 000 now"]
+
+    pool = ParaphrasePool(Reworder(), ParaphraseCheck(()), ParaphraseSettings(model="x", seconds=5.0))
+    chosen = Selection(assistant.ontology, Selector(SelectionSettings()), paraphrases=pool)
+    said = set()
+    for seed in range(12):
+        talk = Talk(assistant, chosen, seed=seed)
+        talk.say("/hello")
+        slate = talk.slates("templates")[0]
+        pools = {candidate.pool for candidate in slate.candidates}
+        assert pools == {"wordings", "paraphrases"}
+        reply = talk.events[-1]
+        assert isinstance(reply, BotUttered)
+        said.add(reply.replies[0].text.startswith("Well then: "))
+        assert not any("01632 960 000" in r.text for r in reply.replies), "what is invented is refused"
+    assert said == {True, False}
+
+
+def test_the_words_of_the_memory_have_their_slates_too(assistant: Assistant) -> None:
+    o = assistant.ontology
+    recall = Recall(assistant, None)
+    engine = Engine(
+        assistant, nothing_understood, RulePolicy(o), SocialPolicy(o), recall=recall, selection=selection(assistant)
+    )
+    state = Conversation.new(o, "c")
+    queries: list[str] = []
+    for text in ("/book", CENTRE, "/book", "I'm vegetarian", "I'm vegetarian. /hello"):
+        turn = asyncio.run(engine.respond(state, UserMessage("c", text, f"m{state.seq}", timestamp=START)))
+        state = turn.state
+        found = [s for event in turn.events if isinstance(event, Selected) for s in event.slates]
+        queries += [s.query for s in found]
+        if "vegetarian" in text:
+            assert any(s.candidates[0].key.startswith("utter_preference_noted") for s in found)
+    assert len(set(queries)) == len(queries), "a query names one slate"

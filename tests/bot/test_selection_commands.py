@@ -16,7 +16,7 @@ from bot.__main__ import app
 from bot.assistant import Assistant
 from bot.config import SelectionConfig
 from bot.selection import Selection
-from bot.selection_store import SelectionVersions, load_selection
+from bot.selection_store import SelectionError, SelectionVersions, load_selection
 from bot.selection_training import split, train_selection
 from bot.selection_watch import SelectionWatcher
 from memory.slates import OfferedCandidate, OfferedSlate
@@ -112,6 +112,8 @@ def test_too_little_feedback_is_said_and_an_earlier_ranker_stays(tmp_path: Path)
     assert folder is not None
     assert (folder / "venues" / "ranker.json").exists()
     assert SelectionVersions(tmp_path).served().history == (first["version"],)
+    with SelectionVersions(tmp_path).staging(), pytest.raises(SelectionError, match="another training"):
+        train(slates(30), tmp_path)
     silent = [replace(item, feedback=()) for item in slates(30)]
     assert train(silent, tmp_path / "silent")["kinds"]["venues"]["result"] == "waiting"
 

@@ -29,7 +29,8 @@ def test_all_ways_meet_the_same_visits_and_a_second_call_only_reads(tiny, tmp_pa
     for row in rows:
         assert all(b <= a <= o for b, a, o in zip(row["booked"], row["accepted"], row["offers"], strict=True))
     for cell in report["selections"]:
-        assert 0 <= cell["booking"]["low"] <= cell["booking"]["mean"] <= cell["booking"]["high"] <= 1
+        assert cell["booking"]["low"] <= cell["booking"]["mean"] <= cell["booking"]["high"]
+        assert 0 < cell["acceptance"]["mean"] < 1
         assert len(cell["acceptance_by_day"]) == 4
     assert out.with_suffix(".png").stat().st_size > 1000
     monkeypatch.setattr(feedback_simulation, "run_feedback", None)

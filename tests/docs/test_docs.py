@@ -26,7 +26,9 @@ def test_every_dependency_has_a_reason() -> None:
 
 
 def commands() -> list[tuple[str, typer.models.CommandInfo]]:
-    found = [(command.callback.__name__, command) for command in app.registered_commands if command.callback]
+    found = [
+        (command.name or command.callback.__name__, command) for command in app.registered_commands if command.callback
+    ]
     for group in app.registered_groups:
         assert group.typer_instance is not None
         found += [(f"{group.name} {c.name}", c) for c in group.typer_instance.registered_commands]

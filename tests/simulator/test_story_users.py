@@ -18,7 +18,7 @@ from policies.stories.scripts import Script
 from policies.stories.state import LISTEN, StoryState
 from simulator.story_dialogue import StoryDialogue, StorySettings
 from simulator.story_env import StoryEnv, StoryEnvs, score
-from simulator.story_training import StoryRun, train_story_policy
+from simulator.story_training import StoryRun, learn_story_policy, train_story_policy
 from simulator.story_user import StoryUsers
 from tests.policies.stories.mood_scripts import BYE, HAPPY, MOODS, form_story, script
 
@@ -175,6 +175,18 @@ def test_reinforcement_learns_paths_that_nobody_wrote(tmp_path: Path) -> None:
     assert report["reinforced"]["digressing"] >= max(report["imitation"]["digressing"], 0.97)
     assert report["reinforced"]["success"] >= 0.98
     assert set(stages) == {"imitation", "reinforcement"}
+
+
+@pytest.mark.parametrize("stage", ["imitation", "reinforcement"])
+def test_ctrl_c_keeps_what_was_reached(stage: str) -> None:
+    def interrupt(running: str, share: float) -> None:
+        if running == stage:
+            raise KeyboardInterrupt
+
+    learned = learn_story_policy(MOODS, USERS, StoryRun(updates=2), progress=interrupt)
+    assert learned.final.interrupted
+    assert (learned.temperature is None) == (stage == "imitation")
+    assert sum(learned.final.predict(HAPPY.states[:1]).probabilities.values()) == pytest.approx(1.0)
 
 
 def test_without_users_there_is_nothing_to_practise() -> None:

@@ -81,7 +81,8 @@ def _user(content: Mapping[str, Any], timestamp: float) -> UserUttered:
         if not isinstance(entity.role, str | None) or not isinstance(entity.group, str | None):
             raise ValueError("parse_data.entities: role and group must be texts")
     channel = content.get("input_channel") or "rest"
-    return UserUttered(timestamp, text, message_id, channel, replace(nlu, text=text))
+    metadata = content.get("metadata") or {}
+    return UserUttered(timestamp, text, message_id, channel, replace(nlu, text=text), metadata)
 
 
 def _check_parsed(parsed: Mapping[str, Any]) -> None:

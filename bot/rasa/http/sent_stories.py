@@ -70,7 +70,7 @@ class SentStories:
             try:
                 part = read_map(root / _NAME, needed_for="test stories")
                 part.only(("version", "stories"))
-                _check_intents(part)
+                _check_version(part)
                 notes, domain = Notes(root), self._project.domain
                 initial = {slot.name: slot.initial_value for slot in domain.slots.values()}
                 stories = StoryReader(
@@ -85,15 +85,9 @@ class SentStories:
         return stories
 
 
-def _check_intents(part: YamlMap) -> None:
-    """YAML may hold anything where an intent is named, which would match no intent; and where the version stands."""
-    if not isinstance(part.get("version", "3.1"), str):
-        raise part.error("version", "the version is no text", 'Write `version: "3.1"`')
-    for story in part.take("stories", "list"):
-        steps = story.get("steps") if isinstance(story, YamlMap) else None
-        for step in steps if isinstance(steps, list) else ():
-            if isinstance(step, YamlMap) and "intent" in step and not isinstance(step["intent"], str):
-                raise step.error("intent", "the intent is no name", "Write `intent: name`")
+def _check_version(part: YamlMap) -> None:
+    if part.get("version", "3.1") not in ("3.0", "3.1"):
+        raise part.error("version", "the version of the format is not 3.0 or 3.1", 'Write `version: "3.1"`')
 
 
 async def _awaited(result: Awaitable[NLUResult]) -> NLUResult:

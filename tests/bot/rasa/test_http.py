@@ -122,6 +122,25 @@ def test_invalid_events_are_named_and_nothing_is_stored(http: Http, event: Any, 
     assert http("GET", "/conversations/ann/story").status_code == 404
 
 
+def test_metadata_stays_with_its_message(http: Http) -> None:
+    said = {"sender": "ann", "message": "/greet", "metadata": {"page": "/prices", "nested": [1, {"two": None}]}}
+    http("POST", "/webhooks/rest/webhook", json=said)
+    tracker = http.tracker(include_events="ALL")
+    (user,) = [event for event in tracker["events"] if event["event"] == "user"]
+    assert (
+        user["metadata"] == user["parse_data"]["metadata"] == tracker["latest_message"]["metadata"] == said["metadata"]
+    )
+    http("PUT", "/conversations/bob/tracker/events", json=tracker["events"])
+    assert http.tracker("bob", include_events="ALL")["events"] == tracker["events"]
+
+
+def test_a_client_names_its_channel_and_gets_what_is_said_there(http: Http) -> None:
+    said = {"sender": "ann", "message": "/greet", "input_channel": "kiosk"}
+    assert http("POST", "/webhooks/rest/webhook", json=said).status_code == 200
+    assert http.tracker()["latest_input_channel"] == "kiosk"
+    assert b'rejoinder_turns_total{channel="other"} 1.0' in http("GET", "/metrics").content
+
+
 def test_the_same_message_id_twice_is_refused_and_nothing_changes(http: Http) -> None:
     http.say("/greet")
     before = http.tracker(include_events="ALL")

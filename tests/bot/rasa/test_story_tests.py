@@ -7,6 +7,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -23,6 +24,8 @@ from memory.dialogue import Entity, NLUResult
 from policies.stories.ensemble import StoryEnsemble
 from policies.stories.featurizer import MAX_HISTORY
 from policies.stories.state import LISTEN
+from simulator.story_dialogue import StoryDialogue, StorySettings
+from simulator.story_user import StoryUsers
 
 PIZZA = Path(__file__).parents[2] / "assistants" / "rasa_pizza"
 TRAVEL = PIZZA.parent / "rasa_travel"
@@ -238,6 +241,35 @@ def test_config_says_how_much_of_the_history_counts(
     project: RasaProject, policies: tuple[dict[str, object], ...], states: int
 ) -> None:
     assert story_run(replace(project, policies=policies), 0).max_history == states
+
+
+ODD = {
+    "begins with an action": "- {story: a, steps: [{action: utter_greet}, {intent: order}, {action: utter_order}]}",
+    "no action after a message": "- {story: a, steps: [{intent: greet}, {intent: order}, {action: utter_order}]}",
+    "in words": "- {story: a, steps: [{user: hello}, {bot: hi there}, {intent: order}, {action: utter_order}]}",
+    "one thing twice": "- {story: a, steps: [{intent: greet}, {action: utter_greet}, {action: utter_greet}]}",
+    "a rule says otherwise": "- {story: a, steps: [{intent: bye}, {action: utter_greet}, {intent: order}]}",
+}
+
+
+@pytest.mark.parametrize("story", ODD.values(), ids=ODD.keys())
+def test_odd_stories_can_be_told_and_practised(small: Path, story: str, tmp_path: Path) -> None:
+    folder = tmp_path / "odd"
+    shutil.copytree(small, folder, ignore=shutil.ignore_patterns("tests"))
+    (folder / "data" / "stories.yml").write_text(f"stories:\n{story}\n")
+    odd = load_project(folder)
+    ensemble = story_ensemble(odd)
+    contradicted = bool(try_story(odd, odd.stories[0], ensemble, None).wrong)
+    assert contradicted == ("bye" in story)
+    users = StoryUsers(story_scripts(odd))
+    for seed in range(20):
+        dialogue = StoryDialogue(users, StorySettings(), np.random.default_rng(seed), ensemble.rules)
+        for _ in range(100):
+            if dialogue.over:
+                break
+            dialogue.act(dialogue.expected)
+        assert dialogue.over
+        assert dialogue.success or contradicted
 
 
 def test_bad_input_is_named(project: RasaProject, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ class Rows:
 
     def load_state(self, states: Mapping[int, State]) -> None:
         """Put the counts back."""
-        self.counts.update({part: int(state["count"]) for part, state in states.items() if part in self.counts})
+        self.counts.update({part: int(state["count"]) for part, state in states.items()})
 
 
 class LeastSquares:

@@ -1,10 +1,11 @@
-"""A parameter server on a Ray cluster of two nodes: the numbers of one process, also when a node or an actor is killed."""
+"""On a Ray cluster of two nodes, a node or an actor killed: the numbers of one process all the same."""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ from policies.optimize.parameter_server import ServerSettings, Vector
 from policies.optimize.parameter_server_training import Course, conduct
 from policies.optimize.parameter_server_workers import Group, LocalGroup, Sizes
 from policies.optimize.ray_connection import WorkerError
+from policies.optimize.space import Dimension
 from tests.policies.optimize.served import PROGRAM, SIZE, Onlooker
+from tests.policies.optimize.tried import stepping, troublesome
 
 installed = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs rejoinder[ray]")
 
@@ -121,3 +124,35 @@ def test_without_ray_and_without_a_cluster_the_remedy_is_named(monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(WorkerError, match=r"rejoinder\[ray\].*go without --distributed"):
         RayGroup(PROGRAM, START, SETTINGS, Sizes())
+
+
+@installed
+def test_trials_on_ray_survive_what_they_do_and_are_run_again_when_a_worker_is_killed(
+    cluster: Any, tmp_path: Path
+) -> None:
+    pytest.importorskip("optuna")
+    from policies.optimize.trial_ray import TrialActor
+    from policies.optimize.tuning import TuningPlan, tune
+
+    plan = TuningPlan("grid", trials=6, workers=2, seconds=3)
+    space = (Dimension("n", 1, 5, whole=True),)
+    trials = tune(troublesome, space, {"n": 5}, plan, tmp_path / "trials.log", {}, bench=TrialActor)
+    why = {int(trial.setting["n"]): trial.why for trial in trials}
+    assert why[1] == "its value is nan"
+    assert why[2].startswith("its worker died 3 times")
+    assert why[3] == "not done after 3 s: it was stopped"
+    assert why[4] == "ZeroDivisionError: by the slot count"
+    assert why[5] == ""
+    bench = TrialActor(stepping)
+    asked: list[int] = []
+
+    def kill_once(step: int, value: float) -> bool:
+        asked.append(step)
+        if len(asked) == 2:
+            bench._ray.kill(bench._actor)
+        return len(asked) == 5
+
+    assert bench.attempt({"x": 0.5}, 60, lambda step, value: False) == (0.5, "")
+    assert bench.attempt({"x": 0.5}, 60, kill_once) == (None, "")
+    assert asked == [0, 1, 0, 1, 2]
+    bench.end()
