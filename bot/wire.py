@@ -133,7 +133,9 @@ def parse_value(body: bytes | str) -> Any:
     """
     try:
         text = body.decode("utf-8") if isinstance(body, bytes) else body
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_small_int, parse_float=_finite)
+        value = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_small_int, parse_float=_finite
+        )
     except UnicodeDecodeError as error:
         raise Refusal(400, "InvalidJSON", f"the body is not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:

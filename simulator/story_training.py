@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from policies.stories.ensemble import FALLBACK
 from policies.stories.featurizer import MAX_HISTORY
 from policies.stories.rules import RulePolicy
 from policies.stories.scripts import Script
@@ -21,14 +22,14 @@ from simulator.story_user import StoryUsers
 if TYPE_CHECKING:
     from policies.stories.training import StoryLearner
 
-FALLBACK = "action_default_fallback"
+
 StoryProgress = Callable[[str, float], None]
 """Told the stage and the share of it that is done, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoryRun:
-    """What is trained, in ``num_envs`` environments with ``updates`` of the reinforcement.
+    """What is trained: ``imitation_updates`` at least, then ``updates`` of the reinforcement in ``num_envs`` environments.
 
     ``dialogues`` with new users judge the result, in which a probability under ``threshold`` leads to the fallback
     (Rasa's core_fallback_threshold).
@@ -37,6 +38,7 @@ class StoryRun:
     max_history: int = MAX_HISTORY
     augmentation: int = 10
     seed: int = 0
+    imitation_updates: int = 900
     num_envs: int = 16
     updates: int = 40
     dialogues: int = 200
@@ -104,7 +106,9 @@ def learn_story_policy(
     from policies.stories.training import StoryTraining, imitate
 
     shown = progress or (lambda stage, share: None)
-    settings = StoryTraining(max_history=run.max_history, augmentation=run.augmentation, seed=run.seed)
+    settings = StoryTraining(
+        max_history=run.max_history, augmentation=run.augmentation, updates=run.imitation_updates, seed=run.seed
+    )
     imitation, batches = imitate(scripts, settings, lambda share: shown("imitation", share))
     if users is None or imitation.interrupted:
         return LearnedStories(imitation, imitation, None)

@@ -43,7 +43,9 @@ def init_from_rasa(project: Path, folder: Path) -> None:
     target = _new_project(project, folder, name)
     console.print(f"Made {folder / 'config.yml'} and {target}.", markup=False, highlight=False, soft_wrap=True)
     print_unsupported(read)
-    console.print(f"Next:\n  cd {folder}\n  rejoinder train\n  rejoinder serve", markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        f"Next:\n  cd {folder}\n  rejoinder train\n  rejoinder serve", markup=False, highlight=False, soft_wrap=True
+    )
 
 
 def _new_project(source: Path, folder: Path, name: str) -> Path:

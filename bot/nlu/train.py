@@ -28,6 +28,7 @@ from bot.nlu.intents import OUT_OF_SCOPE, WIDTH, IntentModel, Neighbours, scope_
 from bot.nlu.linear import FloatArray, Logistic, SoftmaxHead, expected_calibration_error, fit_temperature, softmax
 from bot.nlu.phrases import DontcarePatterns, indifference
 from bot.nlu.pipeline import NLU, PARTS, SCHEMA
+from bot.nlu.settings import DEFAULTS, NLUTraining
 from bot.nlu.slots import Candidate, Sentence, SlotReader
 from bot.nlu.tagger import Tagger, gold_labels, train_tagger
 from bot.nlu.tokens import clean, lower, tokenize
@@ -35,19 +36,14 @@ from bot.nlu.tokens import clean, lower, tokenize
 Progress = Callable[[str, float], None]
 """Called with what is being done and the fraction done so far (0 to 1)."""
 
-_FOLDS = 3
-_INVERSE_REGULARISATION = 6.0
-_BALANCE = 0.5
-"""How far small intents are weighed up against large ones: 0 not at all, 1 to the same total weight."""
-_TYPO_SHARE = 0.6
-"""Share of the training sentences that also get a misspelt copy."""
-_REFERENCE = date(2026, 11, 23)
+FOLDS = 3
+REFERENCE = date(2026, 11, 23)
 """Dates in training sentences are read as seen from this day, so that training does not depend on the calendar."""
 _OPENER_INTENTS = ("affirm", "negate", "hello", "thankyou")
 
 
 @dataclass(frozen=True)
-class _Corpus:
+class Corpus:
     """Training sentences with what the rules find in them; copies answer a question or are misspelt."""
 
     examples: list[Example]
@@ -68,6 +64,7 @@ def train_nlu(
     encoder_name: str = DEFAULT_MODEL,
     target_in_scope_loss: float = 0.03,
     seed: int = 0,
+    training: NLUTraining = DEFAULTS,
 ) -> dict[str, Any]:
     """Train on ``assistant.examples`` and its FAQ, write ``<out_dir>/nlu`` and return the report.
 
@@ -87,15 +84,17 @@ def train_nlu(
         surfaces = assistant_surfaces(assistant)
         common = common_words(assistant)
         gazetteer = Gazetteer(surfaces, encoder.is_word, common)
-        nouns = indifference(assistant.examples, _slot_nouns(assistant, surfaces))
+        nouns = indifference(assistant.examples, slot_nouns(assistant, surfaces))
         closed = (*assistant.ontology.slots, "attribute")
         reader = SlotReader(gazetteer, DontcarePatterns(nouns), closed, assistant.key_entity)
-        corpus = _corpus(assistant, reader, random.Random(seed))
+        corpus = training_corpus(assistant, reader, random.Random(seed), training)
         tell("training the slot tagger", 0.2)
         calibrator, slot_report, evidence = _train_slots(corpus, reader, folder, seed)
         tell("encoding sentences", 0.5)
-        answers = [(reader.prepare(clean(a), _REFERENCE), f.id) for f in assistant.faq for a in f.answers]
-        model, intent_report = _train_intents(corpus, answers, encoder, evidence, target_in_scope_loss, seed, tell)
+        answers = [(reader.prepare(clean(a), REFERENCE), f.id) for f in assistant.faq for a in f.answers]
+        model, intent_report = _train_intents(
+            corpus, answers, encoder, evidence, target_in_scope_loss, seed, tell, training
+        )
         model.save(folder)
         content: dict[str, Any] = {
             "surfaces": surfaces,
@@ -122,55 +121,58 @@ def train_nlu(
     return report
 
 
-def _corpus(assistant: Assistant, reader: SlotReader, rng: random.Random) -> _Corpus:
+def training_corpus(
+    assistant: Assistant, reader: SlotReader, rng: random.Random, training: NLUTraining = DEFAULTS
+) -> Corpus:
+    """The assistant's sentences and its FAQ's questions, with copies that answer a question or are misspelt."""
     examples = [*assistant.examples]
     examples += [Example(question, f"faq/{entry.id}") for entry in assistant.faq for question in entry.questions]
     examples = [Example(clean(e.text), e.intent, e.entities) for e in examples if e.text.strip()]
     askable = {*assistant.ontology.slots, *assistant.ontology.open_slots}
-    sentences = [reader.prepare(e.text, _REFERENCE) for e in examples]
+    sentences = [reader.prepare(e.text, REFERENCE) for e in examples]
     origin = list(range(len(examples)))
     asked: list[int] = []
     misspelt: list[int] = []
     for i, example in enumerate(list(examples)):
         slots = {entity.name for entity in example.entities if entity.name in askable}
-        wrong = with_typos(example, rng) if rng.random() < _TYPO_SHARE else None
+        wrong = with_typos(example, rng) if rng.random() < training.typo_share else None
         copies = [(example, rng.choice(sorted(slots)), asked)] if slots and len(tokenize(example.text)) <= 7 else []
         for copy, slot, kind in [*copies, *([(wrong, None, misspelt)] if wrong else [])]:
             kind.append(len(examples))
             examples.append(copy)
-            sentences.append(reader.prepare(copy.text, _REFERENCE, slot))
+            sentences.append(reader.prepare(copy.text, REFERENCE, slot))
             origin.append(i)
-    return _Corpus(examples, sentences, origin, asked, misspelt)
+    return Corpus(examples, sentences, origin, asked, misspelt)
 
 
-def _folds(keys: Sequence[str], seed: int) -> NDArray[np.int64]:
+def folds(keys: Sequence[str], seed: int) -> NDArray[np.int64]:
     """A fold for each item, spread evenly over each key."""
     rng = np.random.default_rng(seed)
     fold = np.zeros(len(keys), dtype=np.int64)
     for key in sorted(set(keys)):
         members = np.array([i for i, k in enumerate(keys) if k == key])
         rng.shuffle(members)
-        fold[members] = (np.arange(len(members)) + rng.integers(_FOLDS)) % _FOLDS
+        fold[members] = (np.arange(len(members)) + rng.integers(FOLDS)) % FOLDS
     return fold
 
 
 def _train_slots(
-    corpus: _Corpus, reader: SlotReader, folder: Path, seed: int
+    corpus: Corpus, reader: SlotReader, folder: Path, seed: int
 ) -> tuple[Logistic, dict[str, Any], list[float]]:
     """The final tagger (written to ``folder``), the calibrator, the report, and held-out evidence per sentence."""
     pairs = [
         (s.rows(), gold_labels(s.tokens, e.entities)) for s, e in zip(corpus.sentences, corpus.examples, strict=True)
     ]
-    fold_of = _folds([corpus.examples[i].intent for i in corpus.origin], seed)[corpus.origin]
+    fold_of = folds([corpus.examples[i].intent for i in corpus.origin], seed)[corpus.origin]
     found: list[list[Candidate]] = [[] for _ in corpus.sentences]
-    for fold in range(_FOLDS):
+    for fold in range(FOLDS):
         with tempfile.TemporaryDirectory() as work:
             path = Path(work) / "fold.crfsuite"
             train_tagger([p for p, f in zip(pairs, fold_of, strict=True) if f != fold], path)
             tagger = Tagger(path)
             for i, sentence in enumerate(corpus.sentences):
                 if fold_of[i] == fold:
-                    found[i] = reader.candidates(sentence, tagger, _REFERENCE)
+                    found[i] = reader.candidates(sentence, tagger, REFERENCE)
     rows = [c.numbers for candidates in found for c in candidates]
     labels = [_right(c, e) for candidates, e in zip(found, corpus.examples, strict=True) for c in candidates]
     calibrator = Logistic.fit(rows, labels, c=0.5)
@@ -198,7 +200,7 @@ def _same(a: str, b: str) -> bool:
     return lower(a).removeprefix("the ") == lower(b).removeprefix("the ")
 
 
-def _slot_report(decided: Sequence[Sequence[Any]], corpus: _Corpus, without: set[int]) -> dict[str, Any]:
+def _slot_report(decided: Sequence[Sequence[Any]], corpus: Corpus, without: set[int]) -> dict[str, Any]:
     counts: dict[str, Counter[str]] = {}
     told: list[tuple[float, bool]] = []
     for i, (entities, example) in enumerate(zip(decided, corpus.examples, strict=True)):
@@ -226,13 +228,14 @@ def _f1(count: Counter[str]) -> float:
 
 
 def _train_intents(
-    corpus: _Corpus,
+    corpus: Corpus,
     answers: list[tuple[Sentence, str]],
     encoder: Encoder,
     evidence: list[float],
     loss: float,
     seed: int,
     tell: Progress,
+    training: NLUTraining,
 ) -> tuple[IntentModel, dict[str, Any]]:
     asked = frozenset(corpus.asked)
     chosen = [i for i in range(len(corpus.examples)) if i not in asked]
@@ -243,21 +246,21 @@ def _train_intents(
     targets = np.array([labels.index(intent) for intent in intents])
     dense = encoder.encode([e.text for e in examples])
     hashed = [sparse_row(sentence) for sentence in sentences]
-    fold = _folds([corpus.examples[i].intent for i in corpus.origin], seed)[[corpus.origin[i] for i in chosen]]
+    fold = folds([corpus.examples[i].intent for i in corpus.origin], seed)[[corpus.origin[i] for i in chosen]]
     origin = np.array([corpus.origin[i] for i in chosen])
     held_out = np.zeros((len(examples), len(labels)), dtype=np.float32)
-    for f in range(_FOLDS):
+    for f in range(FOLDS):
         tell("training the intent model", 0.6 + 0.05 * f)
         train, test = np.flatnonzero(fold != f), np.flatnonzero(fold == f)
-        near, inputs = _neighbours(dense[train], targets[train], origin[train], clean_rows[train], len(labels))
-        head = fit_head(labels, inputs, [hashed[i] for i in train], targets[train])
+        near, inputs = neighbours(dense[train], targets[train], origin[train], clean_rows[train], len(labels))
+        head = fit_head(labels, inputs, [hashed[i] for i in train], targets[train], training=training)
         tested = np.concatenate([dense[test], near.features(dense[test])], axis=1)
         held_out[test] = head.logits(tested, [hashed[i] for i in test])
     temperature = fit_temperature(held_out, targets)
     held_out /= temperature
-    near, inputs = _neighbours(dense, targets, origin, clean_rows, len(labels))
-    head = fit_head(labels, inputs, hashed, targets, temperature)
-    topics, topic_accuracy = _train_topics(examples, dense, hashed, fold, answers, encoder)
+    near, inputs = neighbours(dense, targets, origin, clean_rows, len(labels))
+    head = fit_head(labels, inputs, hashed, targets, temperature, training=training)
+    topics, topic_accuracy = _train_topics(examples, dense, hashed, fold, answers, encoder, training)
     scope_rows = scope_features(labels, held_out, [evidence[i] for i in chosen])
     outside = np.array([e.intent == OUT_OF_SCOPE for e in examples])
     scope_model = Logistic.fit(scope_rows, outside.tolist())
@@ -272,7 +275,7 @@ def _train_intents(
     return IntentModel(head, topics, near, scope_model, threshold), report
 
 
-def _neighbours(
+def neighbours(
     dense: FloatArray, targets: NDArray[np.int64], origin: NDArray[np.int64], kept: NDArray[np.bool_], labels: int
 ) -> tuple[Neighbours, FloatArray]:
     """The neighbours (sentences as written) and the training inputs, in which no sentence is its own neighbour."""
@@ -305,6 +308,7 @@ def _train_topics(
     fold: NDArray[np.int64],
     answers: Sequence[tuple[Sentence, str]],
     encoder: Encoder,
+    training: NLUTraining,
 ) -> tuple[dict[str, SoftmaxHead], dict[str, float]]:
     """A head per intent that has topics, and their held-out accuracy given the right intent.
 
@@ -331,13 +335,13 @@ def _train_topics(
         index, targets = np.array([i for i, _ in pairs]), np.array([labels.index(topic) for _, topic in pairs])
         own = [hashed[i] for i in index]
         held_out = np.zeros((len(index), len(labels)), dtype=np.float32)
-        for f in range(_FOLDS):
+        for f in range(FOLDS):
             train, test = np.flatnonzero(fold[index] != f), np.flatnonzero(fold[index] == f)
-            head = fit_head(labels, dense[index[train]], [own[i] for i in train], targets[train])
+            head = fit_head(labels, dense[index[train]], [own[i] for i in train], targets[train], training=training)
             held_out[test] = head.logits(dense[index[test]], [own[i] for i in test])
         asked_rows = fold[index] >= 0
         temperature = fit_temperature(held_out[asked_rows], targets[asked_rows])
-        heads[kind] = fit_head(labels, dense[index], own, targets, temperature)
+        heads[kind] = fit_head(labels, dense[index], own, targets, temperature, training=training)
         accuracy[kind] = round(float((held_out.argmax(axis=1) == targets)[asked_rows].mean()), 4)
     return heads, accuracy
 
@@ -348,6 +352,8 @@ def fit_head(
     hashed: Sequence[dict[int, float]],
     targets: NDArray[np.int64],
     temperature: float = 1.0,
+    *,
+    training: NLUTraining = DEFAULTS,
 ) -> SoftmaxHead:
     """A softmax head on (N, D) ``dense`` and hashed features; labels that ``targets`` lacks get no probability."""
     from scipy import sparse
@@ -364,8 +370,8 @@ def fit_head(
         empty = np.zeros((dense.shape[1], len(labels)), np.float32), np.zeros((WIDTH, len(labels)), np.float32)
         return SoftmaxHead(labels, *empty, only, temperature)
     sizes = np.bincount(targets, minlength=len(labels)).astype(np.float64)
-    weight = (sizes.max() / np.maximum(sizes, 1)) ** _BALANCE
-    model = LogisticRegression(C=_INVERSE_REGULARISATION, max_iter=100, tol=1e-3)
+    weight = (sizes.max() / np.maximum(sizes, 1)) ** training.balance
+    model = LogisticRegression(C=training.inverse_regularisation, max_iter=100, tol=1e-3)
     model.fit(inputs, targets, sample_weight=(weight / np.average(weight, weights=sizes))[targets])
     weights = np.zeros((inputs.shape[1], len(labels)), dtype=np.float32)
     bias = np.full(len(labels), -30.0, dtype=np.float32)
@@ -404,7 +410,7 @@ def _openers(examples: Sequence[Example]) -> dict[str, str]:
     return found
 
 
-def _slot_nouns(assistant: Assistant, surfaces: Sequence[tuple[str, str, str]]) -> list[tuple[str, str]]:
+def slot_nouns(assistant: Assistant, surfaces: Sequence[tuple[str, str, str]]) -> list[tuple[str, str]]:
     """(word, slot) for every way to name a slot itself: "price range", "part of town"."""
     slots = set(assistant.ontology.slots)
     return [(surface, value) for surface, entity, value in surfaces if entity == "attribute" and value in slots]

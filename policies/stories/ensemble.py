@@ -15,7 +15,9 @@ from policies.stories.state import LISTEN, History, StoryExample, StoryPolicy, S
 
 FALLBACK = "action_default_fallback"
 AGREED = "agreed"
-"""The policy's name where all stories say the same upon an intent."""
+"""The policy's name where all stories say the same upon an intent, or where an active loop waits for the message."""
+SURE = 0.5
+"""What was learned below this is more likely wrong than right: the stories' own words are asked first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,13 @@ class StoryEnsemble:
         states = [example.history[-1] for example in examples]
         self._slots = frozenset(name for state in states for name in state.slots)
         self._loops = frozenset(state.active_loop for state in states)
-        self._agreed = _agreed(examples)
+        self._answers = _answers(examples)
+        self._agreed = _agreed(self._answers)
+        heard = [example for example in examples if example.history[-1].previous_action == LISTEN]
+        self._answered = frozenset((e.history[-1].active_loop, e.history[-1].intent) for e in heard)
+        told = [(example.history[-1], example.action) for example in examples]
+        self._paused = frozenset((now.active_loop, now.previous_action) for now, action in told if action == LISTEN)
+        self._repeated = frozenset(action for now, action in told if now.previous_action == action)
 
     def choose(self, situation: Situation) -> Choice:
         """The next action."""
@@ -96,21 +104,59 @@ class StoryEnsemble:
         if by_rule is not None and by_rule.action:
             return by_rule
         interrupted = by_rule is not None and by_rule.interrupted
-        visible = self.known(situation.visible)
-        for policy in (self.memorised, self.learned, self.restarting):
-            if policy is None:
-                continue
-            prediction = policy.predict(_begun(visible) if policy is self.learned else visible)
-            scores = {a: p for a, p in prediction.probabilities.items() if a != situation.rejected_action}
-            if not scores:
-                continue
-            action = max(scores, key=lambda name: scores[name])
-            if prediction.certain or not self.fallback.enabled or scores[action] >= self.fallback.threshold:
-                return Choice(action, scores[action], prediction.policy, interrupted, scores=scores)
-        said = self._agreed.get(visible[-1].intent or "") if visible[-1].previous_action == LISTEN else None
-        if said is not None and said != situation.rejected_action:
-            return Choice(said, self.fallback.threshold, AGREED, interrupted, scores={said: self.fallback.threshold})
-        return self._unsure(situation, interrupted)
+        choice = self._by_story(situation) or self._unsure(situation)
+        return replace(choice, interrupted=interrupted)
+
+    def _by_story(self, situation: Situation) -> Choice | None:
+        """Memory, then what was learned where that is sure, then what is likely to be meant; None: nobody knows."""
+        visible, now = self.known(situation.visible), situation.full[-1]
+        found = self._certain(self.memorised, situation, visible)
+        if found is not None:
+            return found
+        heard = now.previous_action == LISTEN
+        loop = now.active_loop
+        if heard and loop and situation.rejected_action != loop and (loop, now.intent) not in self._answered:
+            return self._doing(loop)  # the loop is still waiting, and no story says that it should not
+        guess = self._guess(situation, visible)
+        if guess is not None and guess.action == LISTEN and loop and (loop, now.previous_action) not in self._paused:
+            return self._doing(loop)  # a question in between was answered: the loop asks again, as after a rule
+        if heard and (guess is None or guess.confidence < SURE):
+            begun = self._certain(self.restarting, situation, visible)
+            begun = begun or self._certain(self.restarting, situation, tuple(map(_outside, visible)))
+            said = self._agreed.get(now.intent or "")
+            if begun or (said and said != situation.rejected_action):
+                return begun or self._doing(str(said))
+        if guess is not None and (guess.confidence >= self.fallback.threshold or not self.fallback.enabled):
+            return guess
+        return self._certain(self.restarting, situation, visible)
+
+    def _doing(self, action: str) -> Choice:
+        return Choice(action, self.fallback.threshold, AGREED, scores={action: self.fallback.threshold})
+
+    def _certain(self, policy: MemorisedPolicy | None, situation: Situation, visible: History) -> Choice | None:
+        """What memory says, unless it was just rejected."""
+        action = policy.predict(visible).best[0] if policy is not None else None
+        if policy is None or action is None or action == situation.rejected_action:
+            return None
+        return Choice(action, 1.0, policy.name, scores={action: 1.0})
+
+    def _guess(self, situation: Situation, visible: History) -> Choice | None:
+        """The most probable action that was not just rejected or, where no story repeats it, just done; upon a message
+        only what some story answers to its intent."""
+        if self.learned is None:
+            return None
+        prediction = self.learned.predict(_begun(visible))
+        not_now = {situation.rejected_action}
+        if visible[-1].previous_action not in self._repeated:
+            not_now.add(visible[-1].previous_action)
+        scores = {action: p for action, p in prediction.probabilities.items() if action not in not_now}
+        now = visible[-1]
+        if now.previous_action == LISTEN and now.intent in self._answers:
+            scores = {action: p for action, p in scores.items() if action in self._answers[now.intent]}
+        if not scores:
+            return None
+        action = max(scores, key=lambda name: scores[name])
+        return Choice(action, scores[action], prediction.policy, scores=scores)
 
     def _by_rule(self, situation: Situation) -> Choice | None:
         if self.rules is None:
@@ -124,14 +170,16 @@ class StoryEnsemble:
         hidden = found.source not in self.rules.in_stories
         return Choice(found.action, 1.0, self.rules.name, found.interrupted, hidden, {found.action: 1.0})
 
-    def _unsure(self, situation: Situation, interrupted: bool) -> Choice:
-        """The fallback; the bot waits for the user where there is none or something was said already."""
-        before = situation.full[-1].previous_action or ""
+    def _unsure(self, situation: Situation) -> Choice:
+        """The fallback; where there is none or something was said already the loop goes on, else the bot listens."""
+        before, loop = situation.full[-1].previous_action or "", situation.full[-1].active_loop
         said = before == self.fallback.action or before.startswith("utter_")
         action = self.fallback.action if self.fallback.enabled and not said else LISTEN
+        if loop and before.startswith("utter_") and before != self.fallback.action:
+            return self._doing(loop)
         confidence = self.fallback.threshold if self.fallback.enabled else 0.0
         who = self.rules.name if self.rules is not None else "fallback"
-        return Choice(action, confidence, who, interrupted, hidden=True, scores={action: confidence})
+        return Choice(action, confidence, who, hidden=True, scores={action: confidence})
 
     def known(self, history: History) -> History:
         """The history without slots and loops that no story mentions."""
@@ -150,13 +198,24 @@ def _begun(history: History) -> History:
     return history[1:] if len(history) > 1 and history[0].previous_action is None else history
 
 
-def _agreed(examples: Sequence[StoryExample]) -> dict[str, str]:
-    """For each intent what all stories say to it; left out where they differ, and where they do more than speak:
-    saying something in a situation that no story has is harmless, an order without its question is not."""
+def _outside(state: StoryState) -> StoryState:
+    """The state as if no loop were active."""
+    slots = {name: feature for name, feature in state.slots.items() if name != "requested_slot"}
+    return replace(state, slots=slots, active_loop=None, requested_slot=None)
+
+
+def _answers(examples: Sequence[StoryExample]) -> dict[str, set[str]]:
+    """What stories do upon an intent, wherever it is said."""
     told: dict[str, set[str]] = {}
     for example in examples:
         state = example.history[-1]
         if state.intent and state.text is None and state.previous_action in (LISTEN, None):
             told.setdefault(state.intent, set()).add(example.action)
-    only = {intent: next(iter(actions)) for intent, actions in told.items() if len(actions) == 1}
+    return told
+
+
+def _agreed(answers: Mapping[str, set[str]]) -> dict[str, str]:
+    """For each intent what all stories say to it; left out where they differ, and where they do more than speak:
+    saying something in a situation that no story has is harmless, an order without its question is not."""
+    only = {intent: next(iter(actions)) for intent, actions in answers.items() if len(actions) == 1}
     return {intent: action for intent, action in only.items() if action.startswith("utter_")}

@@ -71,6 +71,11 @@ def test_two_workers_and_servers_on_ray_give_the_same_policy(here: Path, ray_her
     one, two = (load_file(folder / "weights.safetensors") for folder in (here, tmp_path))
     for name, weights in one.items():
         np.testing.assert_allclose(weights, two[name], rtol=1e-2, atol=1e-4)
+    late = replace(spread, sizes=Sizes(2, 1, 1, staleness=1))
+    short = replace(QUICK, steps=100, pretrain_updates=20)
+    report = train_policy_distributed(small_ontology(), SETTINGS, tmp_path / "late", short, late, dialogues=50)
+    assert report["throughput"]["updates"] == 20 + 40
+    assert {path.name for path in (tmp_path / "late").iterdir()} == FILES
 
 
 def test_ctrl_c_keeps_a_checkpoint_from_which_another_number_of_workers_goes_on(here: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bot.__main__ import app
+from bot.commands import benchmark_stories
 from bot.errors import CommandError
 from bot.rasa import training
 from bot.rasa.project import ActionStep, RasaProject, UserStep
@@ -100,7 +101,11 @@ def model(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
     shares: list[float] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "story_run", lambda *given: replace(story_run(*given), updates=4, dialogues=20))
+        patch.setattr(
+            training,
+            "story_run",
+            lambda *given: replace(story_run(*given), imitation_updates=300, updates=4, dialogues=20),
+        )
         report = train_project(load_project(small), folder, progress=lambda stage, share: shares.append(share))
     assert report["policy"]["accuracy"] == 1.0
     assert report["policy"]["max_history"] == 4
@@ -211,6 +216,23 @@ def test_the_command_reports_as_its_reference_says(small: Path, model: Path, tmp
     assert shown.exit_code == 1
     assert "utter_greet" in shown.stdout
     assert "1 of 2 stories failed" in str(shown.exception)
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_the_benchmark_compares_on_the_same_users(small: Path, held_out: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        benchmark_stories, "story_run", lambda *given: replace(story_run(*given), imitation_updates=60, updates=1)
+    )
+    options = ["--seeds", "1", "--dialogues", "20", "--json", *(["--held-out"] if held_out else [])]
+    done = CliRunner().invoke(app, ["benchmark", "stories", str(small), *options])
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.stdout)
+    rows = {row["policy"]: row for row in report["projects"]}
+    assert tuple(rows) == benchmark_stories.POLICIES
+    assert report["held_out"] == held_out
+    # the only story: by heart it is all right, never heard it is all wrong
+    assert rows["memory"]["success"] == (0.0 if held_out else 1.0)
+    assert rows["memory"]["success_ci"] == [rows["memory"]["success"]] * 2
 
 
 def test_an_unfinished_training_leaves_the_old_model(
