@@ -63,6 +63,7 @@ class TunedConfig(_Section):
     policy: dict[str, int | float | str] = {}
     memory: dict[str, int | float | str] = {}
     ranker: dict[str, int | float | str] = {}
+    nlu: dict[str, int | float | str] = {}
 
 
 class RewardConfig(_Section):

@@ -152,7 +152,7 @@ class Engine:
         )
         eligible = self.realiser.preferences.eligible(state.preferences)
         score = preferred_venue(choices, self.space, decision.action, eligible)
-        belief = grounding(state, decision.action)
+        belief = grounding(self.ontology, state, decision.action)
         act = system_act(self.ontology, self.space.ground(belief, output.actions, score, eligible))
         return decision, checked(self.assistant, act, state, timestamp)
 

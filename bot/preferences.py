@@ -96,6 +96,10 @@ class PreferenceFilter:
         masks = [self._suited[preference.name] for preference in self.known(names)]
         return np.logical_and.reduce(masks) if masks else None
 
+    def met(self, row: Mapping[str, str], names: Iterable[str]) -> tuple[Preference, ...]:
+        """The declared ones among ``names`` that a row of the table (column -> cell) suits."""
+        return tuple(p for p in self.known(names) if p.value in _items(row[p.column]))
+
     def worded(self, names: Iterable[str]) -> dict[str, str]:
         """``you`` and ``phrase`` of several preferences, joined by "and", for the replies' placeholders."""
         known = self.known(names)

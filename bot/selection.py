@@ -127,10 +127,15 @@ class TurnChoices:
         return rows
 
 
-def grounding(state: Conversation, action: str) -> BeliefState:
-    """The belief that ``action`` is grounded in: an offer does not stay with a venue of an earlier dialogue."""
-    belief = state.belief
-    if action == "offer" and state.feedback.afresh and belief.venue_confidence[0] >= 1:  # the user has not named it
+def grounding(ontology: Ontology, state: Conversation, action: str) -> BeliefState:
+    """The belief that ``action`` is grounded in: an offer does not stay with a venue of an earlier dialogue, nor with
+    one that was turned down in this one, unless the user has named it just now.
+    """
+    belief, current = state.belief, int(state.belief.venue[0])
+    if action != "offer" or current < 0 or belief.venue_confidence[0] < 1:
+        return belief
+    name = ontology.entity_names[current]
+    if state.feedback.afresh or name in state.feedback.refused:
         return replace(belief, venue=np.full_like(belief.venue, -1))
     return belief
 
@@ -145,7 +150,7 @@ def preferred_venue(
     """
     if action not in OFFERS:
         return None
-    belief = grounding(choices.state, action)
+    belief = grounding(space.ontology, choices.state, action)
     wanted = space.matcher.accepted(belief, space.thresholds.accept)
     fits = space.matcher.matches(wanted, eligible)[0]
     if action == "offer_alternative":

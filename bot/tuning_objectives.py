@@ -1,4 +1,4 @@
-"""What `rejoinder tune` measures: a short training of the policy, of a ranker, or of a story memory, judged.
+"""What `rejoinder tune` measures: a short training of a policy, a ranker, a story memory or the NLU, judged.
 
 Each objective is a frozen dataclass that goes to the trials' processes and is called with a setting there; it tells
 its report how good the learner is on its way, so that hopeless trials end early. All trials of a search use the same
@@ -19,6 +19,7 @@ from bot.errors import CommandError
 from policies.optimize.trial_process import Report
 
 if TYPE_CHECKING:
+    from bot.nlu.settings import NLUTraining
     from memory.dnc.training import MemoryTraining
     from policies.dqn_config import DQNConfig
     from policies.ranking.gbt import RankerSettings
@@ -114,6 +115,30 @@ class RankerObjective:
             values.append(mean_ndcg(ranker.predict(judged.features), judged, settings.at))
             report(fold, float(np.mean(values)))
         return float(np.mean(values))
+
+
+@dataclass(frozen=True)
+class NLUObjective:
+    """Cross-validated accuracy of the intents, on sentences as written and misspelt, with a trained NLU's encoder."""
+
+    config: Config
+    seed: int
+
+    def settings(self) -> NLUTraining:
+        """The training's settings without a tuned one."""
+        from bot.nlu.settings import NLUTraining
+
+        return NLUTraining()
+
+    def __call__(self, setting: Setting, report: Report) -> float:
+        """Train three times with ``setting`` and judge on what was held out."""
+        from bot.assistant import load_assistant
+        from bot.nlu.cross_validation import intent_accuracy
+        from bot.nlu.encoder import Encoder
+
+        encoder = Encoder(self.config.model_dir / "nlu" / "encoder")
+        learner = replace(self.settings(), **setting)
+        return intent_accuracy(load_assistant(self.config.assistant), encoder, learner, self.seed, report)
 
 
 @dataclass(frozen=True)

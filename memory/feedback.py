@@ -44,6 +44,8 @@ _COUNTED: dict[FeedbackAction, str] = {
 }  # fmt: skip
 _TAKEN_UP = frozenset(("accepted", "booked"))
 _CLOSED = frozenset(("refused", "abandoned", "booked"))
+_OFFERED = frozenset(("offer", "alternative"))
+"""Kinds of system acts that offer a venue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,10 @@ class Feedback:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A candidate that was said in answer to the message ``message_id``, and what was ``done`` with it so far."""
+    """A candidate that was said in answer to the message ``message_id``, and what was ``done`` with it so far.
+
+    ``slate`` is "" for a venue that came without a choice: the only one that fits, or one that the user named.
+    """
 
     slate: str
     kind: str
@@ -76,6 +81,7 @@ class FeedbackState:
 
     ``refused``: venues turned down in the present dialogue. ``afresh``: a dialogue has begun (after a goodbye, a
     restart or a silence) in which no venue was named yet: one of an earlier dialogue is no longer under discussion.
+    ``offer``: the message that was last answered with an offer, of whichever venue.
     """
 
     said: tuple[Said, ...] = ()
@@ -84,6 +90,7 @@ class FeedbackState:
     tastes: Tastes = field(default_factory=Tastes)
     message: str = ""
     previous: str = ""
+    offer: str = ""
     heard: str = ""
     payloads: tuple[str, ...] = ()
     time: float = -float("inf")
@@ -102,9 +109,9 @@ def observe(state: FeedbackState, event: Event) -> tuple[FeedbackState, tuple[Fe
         case Decided() if event.decision.action in NOT_UNDERSTOOD:
             return _done(state, event.timestamp, [(said, "rephrased") for said in _wordings(state, state.previous)])
         case Decided() if event.decision.action == "restart":
-            return replace(state, said=(), refused=(), afresh=True), ()
-        case Decided() if event.system is not None and event.system.entity is not None and state.afresh:
-            return replace(state, afresh=False), ()
+            return replace(state, said=(), refused=(), afresh=True, offer=""), ()
+        case Decided() if event.system is not None and event.system.entity is not None:
+            return _named(state, event.system.kind, event.system.entity), ()
         case Booked():
             ours = [said for said in state.said if said.kind == VENUES and said.candidate == event.entity]
             state, found = _done(state, event.timestamp, [(said, "booked") for said in ours[-1:]])
@@ -149,7 +156,7 @@ def _reactions(
     """What a message does to what was said before it."""
     found: list[tuple[Said, FeedbackAction]] = []
     venue = _open_venue(state)
-    direct = venue is not None and venue.message_id == state.previous
+    direct = venue is not None and state.offer == state.previous
     if venue is not None:
         if "reqalts" in acts or (direct and "negate" in acts):
             found.append((venue, "refused"))
@@ -163,7 +170,8 @@ def _reactions(
     if event.text in state.payloads:
         latest = [said for said in state.said if said.message_id == state.previous and said not in turned_down]
         found += [(said, "clicked") for said in latest]
-    if "repeat" in acts or (event.text not in state.payloads and state.heard and _plain(event.text) == state.heard):
+    again = event.text not in state.payloads and state.heard and _plain(event.text) == state.heard
+    if "repeat" in acts or (again and not turned_down):  # "something else" to the next offer too says nothing of words
         found += [(said, "rephrased") for said in _wordings(state, state.previous)]
     return found
 
@@ -183,6 +191,18 @@ def _wordings(state: FeedbackState, message_id: str) -> list[Said]:
     return [said for said in state.said if said.message_id == message_id and said.kind != VENUES]
 
 
+def _named(state: FeedbackState, kind: str, entity: str) -> FeedbackState:
+    """After the bot spoke of ``entity``: from now on reactions are about it, even where there was nothing to choose."""
+    state = replace(state, afresh=False, offer=state.message if kind in _OFFERED else state.offer)
+    venues = [said for said in reversed(state.said) if said.kind == VENUES]
+    earlier = next((said for said in venues if said.candidate == entity), None)
+    if earlier is None or (kind in _OFFERED and _CLOSED & set(earlier.done)):
+        earlier = Said("", VENUES, entity, "", state.message)
+    elif earlier is venues[0]:
+        return state
+    return replace(state, said=_bounded((*(said for said in state.said if said is not earlier), earlier)))
+
+
 def _selected(state: FeedbackState, event: Selected) -> FeedbackState:
     new = [
         Said(slate.query, slate.kind, candidate.key, candidate.pool, state.message)
@@ -194,9 +214,16 @@ def _selected(state: FeedbackState, event: Selected) -> FeedbackState:
     for slate in event.slates:
         if slate.kind == VENUES:
             tastes = tastes.shown(_said_of(slate), event.timestamp)
-    venues = [said for said in (*state.said, *new) if said.kind == VENUES][-RECENT // 2 :]
-    others = [said for said in (*state.said, *new) if said.kind != VENUES][-RECENT // 2 :]
-    return replace(state, said=(*venues, *others), tastes=tastes)
+    if not any(said.kind == VENUES for said in new):
+        return replace(state, said=_bounded((*state.said, *new)))
+    chosen = (said for said in state.said if said.slate or said.message_id != state.message)  # was noted when decided
+    return replace(state, said=_bounded((*chosen, *new)), tastes=tastes, offer=state.message)
+
+
+def _bounded(said: Sequence[Said]) -> tuple[Said, ...]:
+    venues = [item for item in said if item.kind == VENUES][-RECENT // 2 :]
+    others = [item for item in said if item.kind != VENUES][-RECENT // 2 :]
+    return (*venues, *others)
 
 
 def _said_of(slate: OfferedSlate) -> list[tuple[str, str]]:
@@ -206,21 +233,20 @@ def _said_of(slate: OfferedSlate) -> list[tuple[str, str]]:
 def _done(
     state: FeedbackState, timestamp: float, reactions: Sequence[tuple[Said, FeedbackAction]]
 ) -> tuple[FeedbackState, tuple[Feedback, ...]]:
-    """Note ``reactions``, each kind once for a candidate of a slate."""
+    """Note ``reactions``, each kind once for a candidate of a slate; what came without a slate is only noted."""
     found: list[Feedback] = []
     said, tastes, refused = list(state.said), state.tastes, state.refused
     for about, action in reactions:
-        place = next(i for i, item in enumerate(said) if item.slate == about.slate and item.kind == about.kind)
+        place = next(i for i, item in enumerate(said) if replace(item, done=()) == replace(about, done=()))
         if action in said[place].done:
             continue
         said[place] = replace(said[place], done=(*said[place].done, action))
-        found.append(Feedback(timestamp, action, about.slate, about.kind, about.candidate, about.pool))
+        if about.slate:
+            found.append(Feedback(timestamp, action, about.slate, about.kind, about.candidate, about.pool))
         if about.kind == VENUES and action in _COUNTED:
             tastes = tastes.acted(about.candidate, about.pool, _COUNTED[action])
             if action == "refused":
                 refused = (*(name for name in refused if name != about.candidate), about.candidate)[-RECENT:]
-    if not found:
-        return state, ()
     return replace(state, said=tuple(said), tastes=tastes, refused=refused), tuple(found)
 
 

@@ -113,7 +113,7 @@ def train_policy_distributed(
 def throughput(plan: UpdatePlan, sizes: Sizes, finish: Finish, judge: Judge) -> dict[str, float]:
     """Updates, transitions and turns a second, all and for each worker, and where a worker's milliseconds went."""
     updates, seconds = max(finish.updates, 1), max(finish.seconds, 1e-9)
-    steps = plan.env_steps(finish.updates) if finish.updates else 0
+    played = [plan.env_steps(update - 1) if update else 0 for update in (finish.first, finish.last)]
     transitions = finish.updates * plan.config.batch_size / seconds
     return {
         "workers": sizes.workers,
@@ -122,7 +122,7 @@ def throughput(plan: UpdatePlan, sizes: Sizes, finish: Finish, judge: Judge) -> 
         "updates_per_second": finish.updates / seconds,
         "transitions_per_second": transitions,
         "transitions_per_second_and_worker": transitions / sizes.workers,
-        "turns_per_second": steps * plan.config.num_envs / seconds,
+        "turns_per_second": (played[1] - played[0]) * plan.config.num_envs / seconds,
         **{f"{name}_ms": 1e3 * judge.totals.get(f"{name}_seconds", 0.0) / updates for name in ("act", "draw", "learn")},
         "update_ms": 1e3 * seconds / updates,
         "checkpoint_seconds": finish.checkpoint_seconds,

@@ -29,7 +29,7 @@ StoryProgress = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class StoryRun:
-    """What is trained: ``imitation_updates`` at least, then ``updates`` of the reinforcement in ``num_envs`` environments.
+    """What is trained: ``imitation_updates`` or more, then ``updates`` of the reinforcement in ``num_envs`` dialogues.
 
     ``dialogues`` with new users judge the result, in which a probability under ``threshold`` leads to the fallback
     (Rasa's core_fallback_threshold).

@@ -22,6 +22,8 @@ def export_slates(config: Config, out: Path | None, *, as_json: bool) -> None:
     """Write the slates of the latest conversations as JSON lines to ``out`` (None: to the standard output)."""
     if out is None and as_json:
         raise CommandError("--json reports what was written: give a file with --out, or leave --json out")
+    if out is not None and out.is_dir():
+        raise CommandError(f"{out}: is a folder; give --out a file such as {out / 'slates.jsonl'}")
     counts: Counter[tuple[str, str]] = Counter()
     with nullcontext() if as_json or out is None else console.status("reading conversations"):
         if out is None:

@@ -79,8 +79,10 @@ def _usable(config: Config) -> bool:
 
 
 def _train_nlu(config: Config, assistant: Assistant, *, quiet: bool) -> dict[str, Any]:
+    from bot.nlu.settings import NLUTraining
     from bot.nlu.train import train_nlu
 
+    training = with_tuned(NLUTraining(), config.tuned.nlu, "tuned.nlu")
     with training_progress("NLU", quiet=quiet) as update:
         return train_nlu(
             assistant,
@@ -88,6 +90,7 @@ def _train_nlu(config: Config, assistant: Assistant, *, quiet: bool) -> dict[str
             lambda stage, share: update(share, stage),
             encoder_name=config.nlu.encoder,
             target_in_scope_loss=config.nlu.target_in_scope_loss,
+            training=training,
         )
 
 

@@ -107,14 +107,28 @@ def tune_memory(
 
 
 @tune.command("nlu")
-def tune_nlu() -> None:
-    """Refused so far: nothing in the NLU's training declares what could be tried.
+def tune_nlu(
+    method: Method = "bayes",
+    trials: Trials = 20,
+    workers: Workers = 1,
+    ray: Ray = None,
+    trial_seconds: TrialSeconds = 3600,
+    out: Out = None,
+    config: ConfigPath = None,
+    assistant: AssistantPath = None,
+    seed: Seed = None,
+    as_json: Json = False,
+) -> None:
+    """Tune the training of the NLU by its cross-validated intent accuracy, also on misspelt sentences; resumable.
 
-    Example: `rejoinder tune nlu`
+    Example: `rejoinder tune nlu --trials 20 --workers 2`
     """
-    from bot.errors import CommandError
+    from bot.commands.tune_learner import NLU, SearchOptions, require_trained_nlu, tune_learner
+    from bot.tuning_objectives import NLUObjective
 
-    raise CommandError(
-        "the NLU can't be tuned: none of its settings declares what may be tried instead of its default; "
-        "there are tune policy, ranker, memory and thresholds"
-    )
+    chosen = settings(config, assistant, seed=seed)
+    require_trained_nlu(chosen)
+    folder = out or chosen.model_dir / "tune" / "nlu"
+    options = SearchOptions(method, trials, workers, trial_seconds, chosen.seed, folder, ray)
+    about = {"assistant": str(chosen.assistant), "encoder": chosen.nlu.encoder}
+    tune_learner(NLU, NLUObjective(chosen, chosen.seed), options, about, as_json=as_json)

@@ -1,4 +1,4 @@
-"""``rejoinder tune policy``, ``ranker`` and ``memory``: search, say what failed and why, and write the winner down."""
+"""``rejoinder tune policy``, ``ranker``, ``memory``, ``nlu``: search, tell what failed, write down the winner."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ import numpy as np
 
 from bot.commands.benchmark_probes import counted
 from bot.errors import CommandError
+from bot.rasa.reading_files import is_rasa_project
 from bot.report import console, print_json, print_table
 from bot.tuned_settings import patch
 from policies.files import write_atomically
 from policies.optimize.space import search_space
 
 if TYPE_CHECKING:
-    from bot.tuning_objectives import MemoryObjective, PolicyObjective, RankerObjective
+    from bot.config import Config
+    from bot.tuning_objectives import MemoryObjective, NLUObjective, PolicyObjective, RankerObjective
     from policies.optimize.trial_process import Bench, Objective
     from policies.optimize.tuning import TrialRecord
 
@@ -35,7 +37,7 @@ class Tuned:
 
 
 POLICY, RANKER = Tuned("policy", "reward", True), Tuned("ranker", "NDCG", True)
-MEMORY = Tuned("memory", "error", False)
+MEMORY, NLU = Tuned("memory", "error", False), Tuned("nlu", "accuracy", True)
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class SearchOptions:
 
 
 def tune_learner(
-    what: Tuned, objective: PolicyObjective | RankerObjective | MemoryObjective, options: SearchOptions,
+    what: Tuned, objective: PolicyObjective | RankerObjective | MemoryObjective | NLUObjective, options: SearchOptions,
     about: Mapping[str, Any], *, as_json: bool,
 ) -> None:  # fmt: skip
     """Search until there are ``options.trials`` trials, and write trials, winner (YAML) and picture to its folder."""
@@ -93,6 +95,17 @@ def tune_learner(
         print_json(report)
     else:
         _show(what, report, trials)
+
+
+def require_trained_nlu(config: Config) -> None:
+    """CommandError for a Rasa project, and where no encoder is there whose sentence vectors could be used."""
+    if is_rasa_project(config.assistant):
+        raise CommandError(
+            f"{config.assistant}: the NLU of a Rasa project is trained as its config.yml says: there is nothing to tune"
+        )
+    folder = config.model_dir / "nlu" / "encoder"
+    if not folder.is_dir():
+        raise CommandError(f"{folder}: no such folder: run `rejoinder train nlu` first, whose encoder is used")
 
 
 def _bench(ray: str | None) -> Callable[[Objective], Bench]:

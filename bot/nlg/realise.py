@@ -247,11 +247,15 @@ class _Turn:
         return [self.answer(attribute, row) for attribute in self.act.answered]
 
     def answer(self, attribute: str, row: dict[str, str]) -> str:
-        asked = {s.act.value for s in self.nlu.acts if s.act.type == "confirm" and s.act.slot == attribute}
-        name = f"utter_answer_{attribute}"
-        if asked - {None} and "utter_confirm_yes" in self.by.templates:
-            name = "utter_confirm_yes" if row[attribute] in asked else "utter_confirm_no"
-        return self.choose(name, {"name": row[self.by.ontology.key], "value": row[attribute]}).text
+        said = (s.act for s in self.nlu.acts if s.act.type == "confirm" and s.act.slot == attribute)
+        asked = {act.value for act in said if act.value is not None}
+        name, value = f"utter_answer_{attribute}", row[attribute]
+        if asked and "utter_confirm_yes" in self.by.templates:
+            # "is it vegetarian?" is heard as a question about the cuisine, and means what the preference means
+            diet = [] if value in asked else [p.phrase for p in self.by.preferences.met(row, sorted(asked))]
+            name = "utter_confirm_yes" if value in asked or diet else "utter_confirm_no"
+            value = " and ".join(diet) or value
+        return self.choose(name, {"name": row[self.by.ontology.key], "value": value}).text
 
     def nothing_found(self) -> list[BotResponse]:
         act, by, held = self.act, self.by, self.state.preferences

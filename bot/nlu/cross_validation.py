@@ -10,12 +10,11 @@ import numpy as np
 from bot.assistant import Assistant
 from bot.nlu.augment import with_typos
 from bot.nlu.encoder import Encoder
-from bot.nlu.gazetteer import Gazetteer, assistant_surfaces, common_words
+from bot.nlu.gazetteer import assistant_surfaces, common_words
 from bot.nlu.intents import sparse_row
-from bot.nlu.phrases import DontcarePatterns, indifference
+from bot.nlu.phrases import indifference
 from bot.nlu.settings import NLUTraining
-from bot.nlu.slots import SlotReader
-from bot.nlu.train import FOLDS, REFERENCE, fit_head, folds, neighbours, slot_nouns, training_corpus
+from bot.nlu.train import FOLDS, REFERENCE, fit_head, folds, neighbours, slot_nouns, slot_reader, training_corpus
 
 JUDGING_SEED = 909
 """Of the misspellings that judge: the same for every setting, and none of those that are trained on."""
@@ -34,9 +33,7 @@ def intent_accuracy(
     """
     surfaces = assistant_surfaces(assistant)
     nouns = indifference(assistant.examples, slot_nouns(assistant, surfaces))
-    gazetteer = Gazetteer(surfaces, encoder.is_word, common_words(assistant))
-    closed = (*assistant.ontology.slots, "attribute")
-    reader = SlotReader(gazetteer, DontcarePatterns(nouns), closed, assistant.key_entity)
+    reader = slot_reader(assistant, encoder, surfaces, common_words(assistant), nouns)
     corpus = training_corpus(assistant, reader, random.Random(seed), training)
     asked, misspelt = set(corpus.asked), set(corpus.misspelt)
     chosen = [i for i in range(len(corpus.examples)) if i not in asked]

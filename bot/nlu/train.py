@@ -83,10 +83,8 @@ def train_nlu(
         encoder = Encoder(folder / "encoder")
         surfaces = assistant_surfaces(assistant)
         common = common_words(assistant)
-        gazetteer = Gazetteer(surfaces, encoder.is_word, common)
         nouns = indifference(assistant.examples, slot_nouns(assistant, surfaces))
-        closed = (*assistant.ontology.slots, "attribute")
-        reader = SlotReader(gazetteer, DontcarePatterns(nouns), closed, assistant.key_entity)
+        reader = slot_reader(assistant, encoder, surfaces, common, nouns)
         corpus = training_corpus(assistant, reader, random.Random(seed), training)
         tell("training the slot tagger", 0.2)
         calibrator, slot_report, evidence = _train_slots(corpus, reader, folder, seed)
@@ -408,6 +406,16 @@ def _openers(examples: Sequence[Example]) -> dict[str, str]:
         if len(tokens) == 1 and example.intent in _OPENER_INTENTS:
             found.setdefault(tokens[0].lower, example.intent)
     return found
+
+
+def slot_reader(
+    assistant: Assistant, encoder: Encoder, surfaces: list[tuple[str, str, str]], common: list[str],
+    nouns: dict[str, list[str]],
+) -> SlotReader:  # fmt: skip
+    """What finds slots in a sentence without a tagger: the assistant's names, and phrases of indifference."""
+    gazetteer = Gazetteer(surfaces, encoder.is_word, common)
+    closed = (*assistant.ontology.slots, "attribute")
+    return SlotReader(gazetteer, DontcarePatterns(nouns), closed, assistant.key_entity)
 
 
 def slot_nouns(assistant: Assistant, surfaces: Sequence[tuple[str, str, str]]) -> list[tuple[str, str]]:

@@ -256,7 +256,9 @@ def _visible(state: RasaConversation, now: StoryState) -> StoryState:
         last = seen.visible[-1]
         if seen.hidden or (last.intent, last.entities) != (now.intent, now.entities):
             now = replace(now, intent=last.intent, entities=last.entities, text=last.text)
-    return replace(now, previous_action=seen.visible_action) if seen.hidden else now
+    if not seen.hidden or now.previous_action == LISTEN:  # whoever let the bot listen: the user spoke after it
+        return now
+    return replace(now, previous_action=seen.visible_action)
 
 
 def _slot_set(domain: RasaDomain, state: RasaConversation, name: Any, value: Any) -> RasaConversation:

@@ -9,11 +9,13 @@ The engine keeps nothing between turns: the conversation comes in, events go out
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
 from bot.engine import turn_rng
+from bot.errors import CommandError
 from bot.rasa.action_run import ActionRun, ResponseSource, TurnContext
 from bot.rasa.actions import ActionFailed, ActionRejected, Actions, NoActions
 from bot.rasa.conversation import RasaConversation, apply_event, fold, situation
@@ -32,7 +34,8 @@ from policies.stories.state import LISTEN, StoryPolicy
 log = logging.getLogger("rejoinder.rasa")
 
 MAX_PREDICTIONS = 10
-"""Actions after one message (Rasa's MAX_NUMBER_OF_PREDICTIONS): a story that never listens must end somewhere."""
+"""Actions after one message, unless the environment's MAX_NUMBER_OF_PREDICTIONS (Rasa's variable) says another number:
+a story that never listens must end somewhere."""
 
 ACTION_FAILED_RESPONSE = "utter_action_failed"
 APOLOGY = "Sorry, I can't do that at the moment. Please try again in a little while."
@@ -79,6 +82,7 @@ class RasaEngine:
         self.actions = actions or NoActions()
         self.seed = seed
         self.source = source
+        self.max_predictions = _max_predictions(os.environ.get("MAX_NUMBER_OF_PREDICTIONS"))
         self.policies = story_ensemble(project, policy)
         steps = [step for story in (*project.stories, *project.rules) for step in story.steps]
         told = (step.text for step in steps if isinstance(step, UserStep) and step.intent is None and step.text)
@@ -123,6 +127,8 @@ class RasaEngine:
             nlu = replace(nlu, text=words, intents=())
         message_id, metadata = message.message_id or "", dict(message.metadata)
         run.add(UserUttered(message.timestamp, message.text, message_id, message.channel, nlu, metadata))
+        if run.state.loop_rejected and self.policies.loop_waits(situation(run.state)):
+            run.tell("active_loop", name=run.state.active_loop)  # the question in between is over: it reads again
         await self._extract_slots(run)
         heard = run.state.latest
         if not run.state.paused or (heard is not None and heard.intent == "restart"):
@@ -151,7 +157,7 @@ class RasaEngine:
 
     async def _act(self, run: ActionRun) -> None:
         """Actions until the bot listens."""
-        for _ in range(MAX_PREDICTIONS):
+        for _ in range(self.max_predictions):
             choice = self.predict(run.state)
             before = len(run.events)
             if not await self._do(run, choice):
@@ -162,7 +168,8 @@ class RasaEngine:
             if isinstance(last, TrackerEvent) and last.name == "rewind":
                 break  # back to before the bot listened: so it does
         else:
-            log.warning("conversation %s: %d actions without listening", run.state.id, MAX_PREDICTIONS)
+            what = "conversation %s: %d actions without listening; MAX_NUMBER_OF_PREDICTIONS allows more"
+            log.warning(what, run.state.id, self.max_predictions)
         listen_again(run)
 
     async def _do(self, run: ActionRun, choice: Choice) -> bool:
@@ -231,6 +238,14 @@ class RasaEngine:
                 continue
             except ActionFailed as error:  # the conversation goes on with what the mappings gave
                 _record(run, error)
+
+
+def _max_predictions(given: str | None) -> int:
+    if given is None:
+        return MAX_PREDICTIONS
+    if not given.strip().isdecimal() or int(given) < 1:
+        raise CommandError(f"MAX_NUMBER_OF_PREDICTIONS is {given!r}: give a whole number from 1, or unset it")
+    return int(given)
 
 
 def _folded(text: str) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 from pathlib import Path
@@ -18,6 +18,9 @@ MAX_VARIANTS = 256
 """Linear stories that one story's `or`s may give; beyond it every branch is used, but not every combination."""
 MAX_JOINED = 5000
 """Linear stories that checkpoints may give altogether."""
+
+_AGAIN = ", again"
+"""Ends the name of a checkpoint that a cycle comes back to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,8 @@ def _hashable(linear: list[tuple[Step, ...]]) -> bool:
 def join_parts(
     parts: Sequence[Part], initial: Mapping[str, Any], kind: Literal["story", "rule", "test"], notes: Notes
 ) -> tuple[Story, ...]:
-    """Linear stories out of parts; AssistantError for a cycle or for more than MAX_JOINED of them."""
+    """Linear stories out of parts; AssistantError for more than MAX_JOINED of them."""
+    parts = _unrolled(parts, notes)
     order = _ordered(parts)
     arriving: dict[str, list[_Path]] = {}
     finished: dict[int, list[Story]] = {}
@@ -137,7 +141,7 @@ def _continued(path: _Path, part: Part, way: tuple[Step, ...]) -> _Path:
 
 
 def _ordered(parts: Sequence[Part]) -> list[int]:
-    """Positions of the parts, each after all that lead to it (Kahn 1962); AssistantError when there is a cycle."""
+    """Positions of the parts, each after all that lead to it (Kahn 1962)."""
     leading = {
         index: {
             k for k, other in enumerate(parts) for end in other.ends if any(end.name == s.name for s in part.starts)
@@ -158,21 +162,67 @@ def _ordered(parts: Sequence[Part]) -> list[int]:
             waiting[index] -= 1
             if not waiting[index]:
                 ready.append(index)
-    if len(order) < len(parts):
-        index = _on_cycle(leading, set(range(len(parts))) - set(order))
-        start = parts[index].starts[0]
-        problem = f"story {parts[index].name!r} comes back to its own checkpoint {start.name!r}"
-        raise AssistantError(
-            start.file, start.line, problem, "Write the repetition out, or as rules: cycles have no end"
-        )
     return order
 
 
-def _on_cycle(leading: Mapping[int, set[int]], left: set[int]) -> int:
-    """A part that leads to itself: go back along what is left until a part comes twice."""
-    seen: set[int] = set()
-    index = min(left)
-    while index not in seen:
-        seen.add(index)
-        index = min(leading[index] & left)
-    return index
+def _unrolled(parts: Sequence[Part], notes: Notes) -> list[Part]:
+    """Parts without cycles: who comes back to a checkpoint may go on from there once more, to the next checkpoint."""
+    back = _coming_back(parts)
+    found: list[Part] = []
+    for index, part in enumerate(parts):
+        for end in part.ends:
+            if (index, end.name) in back:
+                what = f"story {part.name!r} comes back to its own checkpoint {end.name!r}"
+                notes.add(end.file, end.line, what, "told twice, the second time up to the next checkpoint")
+        ends = tuple(replace(e, name=e.name + _AGAIN) if (index, e.name) in back else e for e in part.ends)
+        again = tuple(
+            replace(start, name=start.name + _AGAIN)
+            for start in part.starts
+            if any(start.name == name for _, name in back)
+        )
+        cyclic = ends != part.ends or any(_leads_back(parts, index, back))
+        found.append(replace(part, ends=ends, starts=part.starts if cyclic else (*part.starts, *again)))
+        if cyclic and again:
+            found.append(replace(part, starts=again, ends=()))
+    return found
+
+
+def _coming_back(parts: Sequence[Part]) -> set[tuple[int, str]]:
+    """Which part's ends close a cycle: depth first, an end that leads to a part that is still being followed."""
+    starting: dict[str, list[int]] = {}
+    for index, part in enumerate(parts):
+        for start in part.starts:
+            starting.setdefault(start.name, []).append(index)
+    back: set[tuple[int, str]] = set()
+    done: set[int] = set()
+    for root in sorted(range(len(parts)), key=lambda index: bool(parts[index].starts)):
+        following: dict[int, None] = {}
+        left = [(root, False)]
+        while left:
+            index, followed = left.pop()
+            if followed:
+                following.pop(index, None)
+                done.add(index)
+                continue
+            if index in done or index in following:
+                continue
+            following[index] = None
+            left.append((index, True))
+            for end in parts[index].ends:
+                for after in starting.get(end.name, ()):
+                    if after in following:
+                        back.add((index, end.name))
+                    elif after not in done:
+                        left.append((after, False))
+    return back
+
+
+def _leads_back(parts: Sequence[Part], index: int, back: set[tuple[int, str]]) -> Iterator[bool]:
+    """For every part that ``index`` leads to, whether it closes a cycle."""
+    seen, left = {index}, [index]
+    while left:
+        ends = {end.name for end in parts[left.pop()].ends}
+        after = {k for k, part in enumerate(parts) if any(start.name in ends for start in part.starts)} - seen
+        yield from (k == closing for k in after for closing, _ in back)
+        seen |= after
+        left += after

@@ -124,9 +124,11 @@ def _mapping(slot: str, rule: YamlMap, entities: Collection[str], notes: Notes) 
         raise rule.error("type", f"unknown mapping {kind!r}", did_you_mean(kind, MAPPING_TYPES))
     rule.only(("type", "entity", "role", "group", "intent", "not_intent", "value", "action", "conditions"))
     entity = rule.take("entity", "str", None, required=kind == "from_entity")
-    if entity is not None and entity not in entities:
+    if kind == "from_entity" and entity is not None and entity not in entities:
         what = f"slot {slot!r} is filled from the unknown entity {entity!r}"
-        notes.add(rule.file, rule.lines["entity"], what, f"never filled. {did_you_mean(entity, entities)}")
+        notes.add(
+            rule.file, rule.lines["entity"], what, f"this mapping never fills it. {did_you_mean(entity, entities)}"
+        )
     if kind in ("from_intent", "from_trigger_intent") and "value" not in rule:
         raise rule.error("type", f"the {kind} mapping of slot {slot!r} has no value", "Add `value:`")
     return SlotMapping(

@@ -27,7 +27,7 @@ class StoryReader:
     notes: Notes
 
     def stories(self, files: Sequence[YamlMap], kind: Kind = "story") -> tuple[Story, ...]:
-        """All stories, `or`s and checkpoints written out; AssistantError for a cycle of checkpoints."""
+        """All stories, `or`s and checkpoints written out."""
         parts: list[Part] = []
         for file in files:
             for item in self._items(file, "stories"):

@@ -54,12 +54,17 @@ class Course:
 
 @dataclass
 class Finish:
-    """How a training ended: ``recoveries`` says what died, each time; ``seconds`` and ``updates`` of this run."""
+    """How a training ended: ``recoveries`` says what died, each time; ``seconds`` and ``updates`` of this run.
+
+    From update ``first`` on it did as far as ``last``; more ``updates`` than these were done again after a death.
+    """
 
     interrupted: bool = False
     recoveries: list[str] = field(default_factory=list)
     seconds: float = 0.0
     updates: int = 0
+    first: int = 0
+    last: int = 0
     checkpoint_seconds: float = 0.0
 
 
@@ -80,6 +85,7 @@ def conduct(
     """
     training = _Conducting(group, course, driver, checkpoints)
     training.begin(resume)
+    training.finish.first = training.update
     training.finish.checkpoint_seconds = 0.0  # the first one waited for whoever was still coming up
     began = time.perf_counter()
     try:
@@ -87,6 +93,7 @@ def conduct(
             training.survive(stop)
     except KeyboardInterrupt:  # at an unknown place: the last checkpoint counts
         training.finish.interrupted = True
+    training.finish.last = training.update
     training.finish.seconds = time.perf_counter() - began
     return training.finish
 

@@ -25,8 +25,10 @@ def connected(address: str | None, without: str = "--ray") -> Any:
         raise WorkerError(f"Ray isn't installed: pip install 'rejoinder[ray]', or go without {without}") from error
     if ray.is_initialized():
         return ray
+    token = ", with RAY_AUTH_MODE=token in the environment if it wants one" if "://" in (address or "") else ""
     refused = WorkerError(
-        f"Ray at {address or 'this machine'} doesn't answer; start one with `ray start --head`, or go without {without}"
+        f"Ray at {address or 'this machine'} doesn't answer; start one with `ray start --head`{token}, "
+        f"or go without {without}"
     )
     host, _, port = (address or "").removeprefix("ray://").rpartition(":")
     if port.isdecimal():  # Ray itself would try for minutes

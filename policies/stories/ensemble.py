@@ -96,7 +96,7 @@ class StoryEnsemble:
         self._answered = frozenset((e.history[-1].active_loop, e.history[-1].intent) for e in heard)
         told = [(example.history[-1], example.action) for example in examples]
         self._paused = frozenset((now.active_loop, now.previous_action) for now, action in told if action == LISTEN)
-        self._repeated = frozenset(action for now, action in told if now.previous_action == action)
+        self._repeated = frozenset(e.action for e in examples if e.action in _done(e.history))
 
     def choose(self, situation: Situation) -> Choice:
         """The next action."""
@@ -115,11 +115,11 @@ class StoryEnsemble:
             return found
         heard = now.previous_action == LISTEN
         loop = now.active_loop
-        if heard and loop and situation.rejected_action != loop and (loop, now.intent) not in self._answered:
-            return self._doing(loop)  # the loop is still waiting, and no story says that it should not
+        if loop and situation.rejected_action != loop and self.loop_waits(situation):
+            return self._going_on(loop)
         guess = self._guess(situation, visible)
         if guess is not None and guess.action == LISTEN and loop and (loop, now.previous_action) not in self._paused:
-            return self._doing(loop)  # a question in between was answered: the loop asks again, as after a rule
+            return self._going_on(loop)  # a question in between was answered: the loop asks again, as after a rule
         if heard and (guess is None or guess.confidence < SURE):
             begun = self._certain(self.restarting, situation, visible)
             begun = begun or self._certain(self.restarting, situation, tuple(map(_outside, visible)))
@@ -133,6 +133,10 @@ class StoryEnsemble:
     def _doing(self, action: str) -> Choice:
         return Choice(action, self.fallback.threshold, AGREED, scores={action: self.fallback.threshold})
 
+    def _going_on(self, loop: str) -> Choice:
+        """The active loop runs again; what no story tells of stays hidden from stories, as with rules."""
+        return replace(self._doing(loop), hidden=self.rules is not None and loop not in self.rules.in_stories)
+
     def _certain(self, policy: MemorisedPolicy | None, situation: Situation, visible: History) -> Choice | None:
         """What memory says, unless it was just rejected."""
         action = policy.predict(visible).best[0] if policy is not None else None
@@ -141,14 +145,12 @@ class StoryEnsemble:
         return Choice(action, 1.0, policy.name, scores={action: 1.0})
 
     def _guess(self, situation: Situation, visible: History) -> Choice | None:
-        """The most probable action that was not just rejected or, where no story repeats it, just done; upon a message
-        only what some story answers to its intent."""
+        """The most probable action that was not just rejected and, where no story repeats it, not yet done since the
+        user spoke; upon a message only what some story answers to its intent."""
         if self.learned is None:
             return None
         prediction = self.learned.predict(_begun(visible))
-        not_now = {situation.rejected_action}
-        if visible[-1].previous_action not in self._repeated:
-            not_now.add(visible[-1].previous_action)
+        not_now = {situation.rejected_action, *(_done(situation.full) | _done(visible)) - self._repeated}
         scores = {action: p for action, p in prediction.probabilities.items() if action not in not_now}
         now = visible[-1]
         if now.previous_action == LISTEN and now.intent in self._answers:
@@ -157,6 +159,13 @@ class StoryEnsemble:
             return None
         action = max(scores, key=lambda name: scores[name])
         return Choice(action, scores[action], prediction.policy, scores=scores)
+
+    def loop_waits(self, situation: Situation) -> bool:
+        """Whether the user speaks to the active loop, whatever was asked in between: no story says otherwise."""
+        now, before = situation.full[-1], situation.full[-2:-1]
+        heard = now.active_loop is not None and now.previous_action == LISTEN
+        paused = any((now.active_loop, state.previous_action) in self._paused for state in before)
+        return heard and not paused and (now.active_loop, now.intent) not in self._answered
 
     def _by_rule(self, situation: Situation) -> Choice | None:
         if self.rules is None:
@@ -176,7 +185,7 @@ class StoryEnsemble:
         said = before == self.fallback.action or before.startswith("utter_")
         action = self.fallback.action if self.fallback.enabled and not said else LISTEN
         if loop and before.startswith("utter_") and before != self.fallback.action:
-            return self._doing(loop)
+            return self._going_on(loop)
         confidence = self.fallback.threshold if self.fallback.enabled else 0.0
         who = self.rules.name if self.rules is not None else "fallback"
         return Choice(action, confidence, who, hidden=True, scores={action: confidence})
@@ -196,6 +205,16 @@ class StoryEnsemble:
 def _begun(history: History) -> History:
     """The history without the empty state before the first action: networks are not trained on it."""
     return history[1:] if len(history) > 1 and history[0].previous_action is None else history
+
+
+def _done(history: History) -> set[str | None]:
+    """The actions since the user spoke; listening, while nothing else was done."""
+    done: set[str | None] = {history[-1].previous_action}
+    for state in reversed(history):
+        if state.previous_action in (LISTEN, None):
+            break
+        done.add(state.previous_action)
+    return done
 
 
 def _outside(state: StoryState) -> StoryState:

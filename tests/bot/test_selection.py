@@ -21,6 +21,7 @@ from bot.selection import Selection
 from bot.selection_log import behaviour_of, logged_slates
 from bot.selection_store import BEHAVIOUR, BLENDING, POINTER, SelectionError, SelectionVersions, load_selection
 from bot.selection_venues import VenuePools
+from memory.belief import BeliefState
 from memory.conversation import Conversation, fold
 from memory.dialogue import NLUResult, SystemAct, UserMessage
 from memory.events import BotUttered, Decided, Event, Selected, event_from_json, event_to_json
@@ -64,6 +65,14 @@ class Talk:
 
     def slates(self, kind: str = VENUES) -> list:
         return [s for event in self.events if isinstance(event, Selected) for s in event.slates if s.kind == kind]
+
+
+class Offers(RulePolicy):
+    """Offers whenever it may, as a policy that learned it does after a change of wishes."""
+
+    def choose(self, belief: BeliefState, masks: np.ndarray) -> np.ndarray:
+        offer = self.space.names.index("offer")
+        return np.where(masks[:, offer], offer, super().choose(belief, masks)).astype(np.int32)
 
 
 def selection(assistant: Assistant, mode: str = "learned", **settings) -> Selection:
@@ -110,6 +119,28 @@ def test_changing_the_wish_does_not_bring_back_what_was_refused(assistant: Assis
     assert again is not None
     assert again.kind != "offer" or again.entity != first.entity
     assert first.entity in talk.state.feedback.refused
+
+
+def test_an_offer_does_not_stay_with_a_venue_that_was_turned_down(assistant: Assistant) -> None:
+    """Nor does the only one that fits come back when the wishes are widened, though it never was in a slate."""
+    o, free = assistant.ontology, '"atmosphere":"dontcare","seating":"dontcare"'
+    rows = [(o.attribute(n, "food"), o.attribute(n, "area")) for n in range(o.num_entities)]
+    food, area = next(pair for pair in rows if rows.count(pair) == 1 and sum(f == pair[0] for f, _ in rows) > 1)
+    talk = Talk(assistant, selection(assistant, "fixed"))
+    only = talk.say(f'/inform{{"food":"{food}","area":"{area}","pricerange":"dontcare",{free}}}')
+    assert only is not None
+    assert not talk.slates()
+    none = talk.say("/reqalts")
+    assert none is not None
+    assert none.kind == "alternative_none"
+    talk.engine.policy = Offers(o)
+    wider = talk.say('/inform{"area":"dontcare"}')
+    assert wider is not None
+    assert wider.kind == "offer"
+    assert wider.entity not in (None, only.entity)
+    named = talk.say(f'/inform{{"name":"{only.entity}"}}')
+    assert named is not None
+    assert named.entity == only.entity, "unless it is asked for"
 
 
 def test_the_same_turn_gives_the_same_slates_and_they_survive_json(assistant: Assistant) -> None:

@@ -185,3 +185,5 @@ def test_plain_words_where_there_is_nothing(tmp_path: Path) -> None:
         assert "no conversations yet" in str(result.exception or result.output)
     SqliteStore(tmp_path / "restaurants.sqlite3").close()
     assert "no reply had a choice yet" in str(call("train", "ranker", "--config", path).exception)
+    folder = call("log", "export-slates", "--out", tmp_path, "--config", path)
+    assert f"{tmp_path}: is a folder" in str(folder.exception)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from bot.__main__ import app
 from bot.config import ConfigError, load_config
+from bot.nlu.settings import NLUTraining
 from bot.tuned_settings import patch, with_tuned
 from policies.dqn_config import DQNConfig
 
@@ -35,7 +34,9 @@ def test_bad_settings_are_named(values: dict[str, float], says: str) -> None:
         with_tuned(DQNConfig(), values, "tuned.policy")
 
 
-def test_what_cannot_be_tuned_says_so() -> None:
-    result = CliRunner().invoke(app, ["tune", "nlu"])
-    assert result.exit_code
-    assert "declares" in str(result.exception) + result.output
+def test_what_was_found_for_the_nlu_counts(tmp_path: Path) -> None:
+    (tmp_path / "config.yml").write_text(patch("nlu", {"balance": 0.25}))
+    tuned = load_config(tmp_path / "config.yml").tuned.nlu
+    assert with_tuned(NLUTraining(), tuned, "tuned.nlu") == NLUTraining(balance=0.25)
+    with pytest.raises(ConfigError, match=r"tuned.nlu: typo_share = 2.0: give a number in \[0, 1\]"):
+        with_tuned(NLUTraining(), {"typo_share": 2}, "tuned.nlu")

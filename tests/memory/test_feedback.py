@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory.dialogue import BotResponse, Button, Decision, DialogueAct, NLUResult, ScoredAct
+from memory.dialogue import BotResponse, Button, Decision, DialogueAct, NLUResult, ScoredAct, SystemAct
 from memory.events import (
     Booked,
     BotUttered,
@@ -38,11 +38,12 @@ class Talk:
         self.events: list[Event] = []
         self.now = 1000.0
 
-    def turn(self, text: str, *acts: str, slates: tuple[OfferedSlate, ...] = (), action: str = "offer", after=10.0):
+    def turn(self, text: str, *acts: str, slates=(), action="offer", after=10.0, entity=None):
         self.now += after
         understood = NLUResult(text, tuple(ScoredAct(DialogueAct.parse(act), 0.9) for act in acts))
         self.events.append(UserUttered(self.now, text, f"m{len(self.events)}", "rest", understood))
-        self.events.append(Decided(self.now, Decision(action, "rule")))
+        system = SystemAct(action, entity=entity) if entity else None
+        self.events.append(Decided(self.now, Decision(action, "rule"), system))
         if slates:
             self.events.append(Selected(self.now, slates))
         reply = BotResponse("hear", (Button("Book a table", "/book"), Button("Something else", "/reqalts")))
@@ -52,6 +53,12 @@ class Talk:
     def offer(self, key: str = "Thai Orchid", query: str = "1") -> Talk:
         wording = slate(f"{query}w", "utter_offer#1", "templates", "wordings")
         return self.turn("thai food please", "inform(food=thai)", slates=(slate(query, key), wording))
+
+    def state(self) -> FeedbackState:
+        state = FeedbackState()
+        for event in self.events:
+            state, _ = observe(state, event)
+        return state
 
     def found(self, now: float | None = None) -> list[tuple[str, str]]:
         return [(f.action, f.candidate) for f in derive(self.events, now)]
@@ -83,6 +90,25 @@ def test_a_no_to_a_later_question_refuses_nothing() -> None:
     assert talk.found() == [("accepted", "Thai Orchid")]
 
 
+def test_reactions_are_about_the_venue_that_was_spoken_of_last() -> None:
+    talk = Talk().offer().turn("thai in the north", "inform(food=thai)", entity="Ploy's")
+    talk.turn("its phone?", "request(phone)", action="answer", entity="Ploy's").turn("others?", "reqalts()")
+    assert talk.found() == [], "nobody said anything about the first one, and the second one was the only one"
+    assert talk.state().refused == ("Ploy's",)
+    back = talk.turn("and the first?", "inform(name=thai orchid)", action="answer", entity="Thai Orchid")
+    back.turn("where is it?", "request(address)", action="answer", entity="Thai Orchid").turn("bye", "bye()")
+    assert back.found() == [("accepted", "Thai Orchid")], "the slate it came from gets what is due"
+
+
+def test_a_no_to_the_same_offer_again_refuses_it() -> None:
+    talk = Talk().offer().turn("its phone?", "request(phone)", action="answer", entity="Thai Orchid")
+    talk.turn("any price", "inform(pricerange=dontcare)", entity="Thai Orchid").turn("no", "negate()")
+    assert talk.found() == [("accepted", "Thai Orchid"), ("refused", "Thai Orchid")]
+    assert talk.state().refused == ("Thai Orchid",)
+    talk.turn("thai food", "inform(food=thai)", entity="Thai Orchid").turn("no", "negate()")
+    assert talk.state().refused == ("Thai Orchid",), "there was no other"
+
+
 def test_goodbye_and_silence_abandon_what_nobody_took_up() -> None:
     assert Talk().offer().turn("bye", "bye()", action="bye").found() == [("abandoned", "Thai Orchid")]
     assert Talk().offer().turn("hello again", "hello()", after=SILENCE + 1).found() == [("abandoned", "Thai Orchid")]
@@ -97,6 +123,8 @@ def test_goodbye_and_silence_abandon_what_nobody_took_up() -> None:
 def test_having_to_say_it_again_speaks_against_the_words() -> None:
     again = Talk().offer().turn("Thai  food please", "inform(food=thai)", slates=(slate("2", "Kumo"),))
     assert again.found() == [("rephrased", "utter_offer#1")]
+    more = Talk().offer().turn("another", "reqalts()", slates=(slate("2", "Kumo"), slate("2w", "w", "templates")))
+    assert more.turn("another", "reqalts()").found() == [("refused", "Thai Orchid"), ("refused", "Kumo")]
     lost = Talk().offer().turn("gnarf", action="ask_rephrase")
     assert lost.found() == [("rephrased", "utter_offer#1")]
 

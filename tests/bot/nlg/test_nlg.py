@@ -10,7 +10,7 @@ from bot.nlg.realise import Realiser, shown
 from bot.nlg.templates import ResponseError, Templates, fill
 from bot.nlg.user import UserPhrases
 from memory.conversation import Conversation
-from memory.dialogue import Button, DialogueAct, NLUResult, SystemAct
+from memory.dialogue import Button, DialogueAct, NLUResult, ScoredAct, SystemAct
 from memory.turn import SYSTEM_KINDS
 
 
@@ -85,3 +85,16 @@ def test_the_simulated_user_has_words_for_every_act(assistant: Assistant) -> Non
         sentence = phrases.sentence([act], rng())
         assert sentence.strip()
         assert "{" not in sentence
+
+
+def test_a_question_about_a_diet_is_answered_by_what_the_venue_suits(assistant: Assistant) -> None:
+    """To ask whether it is vegetarian is heard as a cuisine; a place that is searched for as vegetarian must not deny it."""
+    o, realiser = assistant.ontology, Realiser(assistant)
+    nlu = NLUResult("is it vegetarian?", (ScoredAct(DialogueAct("confirm", "food", "vegetarian"), 0.98),))
+    for suits, denied in (("vegetarians", False), ("no special diet", True)):
+        rows = zip(o.entity_names, o.entities["suits"], o.entities["food"], strict=True)
+        name, food = next((name, food) for name, cell, food in rows if cell == suits and food != "vegetarian")
+        act = SystemAct("answer", entity=name, answered=("food",))
+        text = realiser.task(act, Conversation.new(o, "c"), nlu, rng())[0].text
+        assert (food in text) == denied
+        assert ("vegetarian dishes" in text) != denied

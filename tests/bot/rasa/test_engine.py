@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.errors import CommandError
 from bot.rasa.actions import ActionFailed, ActionRejected, ActionResult
 from bot.rasa.conversation import new_conversation
 from bot.rasa.default_actions import NOT_UNDERSTOOD
@@ -65,6 +66,8 @@ stories:
 - story: mood, no
   steps: [intent: mood, action: utter_fine, intent: "no", action: utter_done]
 """
+
+BYE = "{rule: bye, steps: [intent: bye, action: utter_bye]}"
 
 
 @pytest.fixture
@@ -165,17 +168,30 @@ def test_a_rejected_action_makes_room_for_the_next_policy(folder: Path) -> None:
     assert rejected[0].fields == {"name": "action_order", "policy": "RulePolicy", "confidence": 1.0}
 
 
-def test_a_policy_that_never_listens_is_stopped(folder: Path) -> None:
+def test_rules_that_never_listen_are_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = "[intent: 'yes', action: utter_again]"
+    steps = (begun, "[action: utter_again, action: utter_fine]", "[action: utter_fine, action: utter_again]")
+    rules = "".join(f"- {{rule: r{n}, wait_for_user_input: false, steps: {s}}}\n" for n, s in enumerate(steps))
+    write_project(tmp_path, {"domain.yml": DOMAIN, "data/rules.yml": f"rules:\n{rules}- {BYE}\n"})
+    talk = Talk.with_project(tmp_path)
+    assert talk.say("/yes") == ["Again", "Fine"] * (MAX_PREDICTIONS // 2)
+    assert talk.state.latest_action == "action_listen"
+    assert talk.say("/bye")[0] == "Bye"
+    monkeypatch.setenv("MAX_NUMBER_OF_PREDICTIONS", "3")
+    assert Talk.with_project(tmp_path).say("/yes") == ["Again", "Fine", "Again"]
+    monkeypatch.setenv("MAX_NUMBER_OF_PREDICTIONS", "many")
+    with pytest.raises(CommandError, match="MAX_NUMBER_OF_PREDICTIONS is 'many': give a whole number"):
+        Talk.with_project(tmp_path)
+
+
+def test_what_was_learned_says_nothing_twice_in_a_turn(folder: Path) -> None:
     class Talkative:
         name = "talkative"
 
         def predict(self, history: History) -> StoryPrediction:
-            return StoryPrediction({"utter_again": 0.9, "utter_fine": 0.8}, "talkative")
+            return StoryPrediction({"utter_again": 0.5, "utter_hello": 0.6}, "talkative")
 
-    talk = Talk.with_project(folder, policy=Talkative())
-    assert talk.say("/yes") == ["Again", "Fine"] * (MAX_PREDICTIONS // 2), "nothing twice in a row"
-    assert talk.state.latest_action == "action_listen"
-    assert talk.say("/bye")[0] == "Bye"
+    assert Talk.with_project(folder, policy=Talkative()).say("/nobody_says") == ["Hello", "Again"]
 
 
 def test_actions_may_choose_what_follows_and_word_responses(folder: Path) -> None:

@@ -87,15 +87,6 @@ BROKEN = {
     "misspelt test stories": ({"tests/test_s.yml": "story:\n  - story: s\n"}, r"test_s.yml:1: .*Did you mean"),
     "a pipeline entry without name": ({"config.yml": "pipeline:\n  - nam: X\n"}, r"config.yml:2: 'name' is missing"),
     "no domain": ({"domainn.yml": DOMAIN}, r"domain.yml: the project has no domain"),
-    "a cycle of checkpoints": (
-        {
-            "data/s.yml": "stories:\n"
-            "  - story: a\n    steps: [{intent: greet}, {action: utter_hello}, {checkpoint: one}]\n"
-            "  - story: b\n    steps: [{checkpoint: one}, {intent: deny}, {checkpoint: two}]\n"
-            "  - story: c\n    steps: [{checkpoint: two}, {intent: greet}, {checkpoint: one}]\n"
-        },
-        r"s.yml:[57]: story '[bc]' comes back to its own checkpoint '(one|two)'. Write the repetition out",
-    ),
 }  # fmt: skip
 
 
