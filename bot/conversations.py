@@ -153,7 +153,7 @@ class Conversations:
         async with self._locks.hold(message.conversation_id):
             try:
                 stored = self._stored(message) if repeatable else None
-                return stored.replies if stored else await self._turn(message)
+                return await self._turn(message) if stored is None else stored
             except TurnError as error:
                 self.metrics.error(type(error).__name__)
                 raise
@@ -166,7 +166,8 @@ class Conversations:
                 log.exception("turn failed in conversation %s", message.conversation_id)
                 raise TurnFailed("this message could not be answered now") from error
 
-    def _stored(self, message: UserMessage) -> StoredTurn | None:
+    def _stored(self, message: UserMessage) -> list[BotResponse] | None:
+        """What this message was answered before, or None."""
         assert message.message_id is not None
         stored = self.store.find_turn(message.conversation_id, message.message_id)
         if stored is None:
@@ -174,7 +175,7 @@ class Conversations:
         if stored.text != message.text:
             raise MessageConflict(f"message_id {message.message_id!r} was used before for another text")
         self.metrics.duplicate()
-        return stored
+        return turn_replies(self.store.load(message.conversation_id), message.message_id)
 
     async def _turn(self, message: UserMessage) -> list[BotResponse]:
         """One turn; when another process wrote in between, its outcome is taken over or the turn runs anew."""
@@ -184,7 +185,7 @@ class Conversations:
             except DuplicateMessage:
                 stored = self._stored(message)
                 if stored is not None:
-                    return stored.replies
+                    return stored
             except SequenceConflict:
                 if attempt == 2:
                     raise
@@ -210,22 +211,30 @@ class Conversations:
     async def advance(self, conversation_id: str, step: Step) -> EngineTurn:
         """Add the events of ``step``, which no message caused; they are durable when this returns.
 
+        When another server wrote in between, ``step`` is asked once more.
+
         Raises:
             DuplicateMessage: a user message among them has an id that is stored already.
-            TurnFailed: the store failed, or another server wrote in between; nothing was stored.
+            TurnFailed: the store failed, or another server wrote in between again; nothing was stored.
         """
         async with self._locks.hold(conversation_id):
-            state = self._take(conversation_id)
             try:
-                async with asyncio.timeout(self._turn_seconds):
-                    turn = await step(state)
-                if turn.events:
-                    await self.store.append(conversation_id, state.seq, turn.events)
+                try:
+                    return await self._step(conversation_id, step)
+                except SequenceConflict:
+                    return await self._step(conversation_id, step)
             except (StoreUnavailable, SequenceConflict, TimeoutError) as error:
                 self.metrics.error(type(error).__name__)
                 raise TurnFailed("the events could not be stored now") from error
-            self._keep(turn.state)
-            return turn
+
+    async def _step(self, conversation_id: str, step: Step) -> EngineTurn:
+        state = self._take(conversation_id)
+        async with asyncio.timeout(self._turn_seconds):
+            turn = await step(state)
+        if turn.events:
+            await self.store.append(conversation_id, state.seq, turn.events)
+        self._keep(turn.state)
+        return turn
 
     async def rewrite(self, conversation_id: str, events: Sequence[Event]) -> None:
         """Put ``events`` in the place of everything that is stored of a conversation, in one transaction.
@@ -243,8 +252,15 @@ class Conversations:
                 raise TurnFailed("the conversation could not be rewritten now") from error
 
     def _take(self, key: str) -> State:
-        """The state, out of the cache while in use: whatever goes wrong, a half-told one is never found again."""
-        return self._states.pop(key, None) or self._fold(key, self.store.load(key))
+        """The state, out of the cache while in use: whatever goes wrong, a half-told one is never found again.
+
+        One that another server has gone on from is read anew before anything is done: an action that was run on it
+        would be run twice.
+        """
+        cached = self._states.pop(key, None)
+        if cached is not None and cached.seq == self.store.count(key):
+            return cached
+        return self._fold(key, self.store.load(key))
 
     def _fold(self, key: str, events: Sequence[Event]) -> State:
         state: State = self.engine.fold(key, events)
@@ -318,7 +334,9 @@ class Conversations:
             UnknownConversation: nothing is stored under this id.
         """
         cached = self._states.get(conversation_id)
-        return cached or self._fold(conversation_id, self.events(conversation_id))
+        if cached is not None and cached.seq == self.store.count(conversation_id):
+            return cached
+        return self._fold(conversation_id, self.events(conversation_id))
 
     def history(self, conversation_id: str, after: int = -1) -> list[HistoryTurn]:
         """The turns whose ``seq`` is above ``after``, oldest first; empty for an unknown conversation."""
@@ -340,6 +358,26 @@ def first_policy(events: Sequence[Event]) -> str | None:
         if isinstance(event, TrackerEvent) and event.name == "action" and event.fields.get("policy"):
             return str(event.fields["policy"])
     return None
+
+
+def turn_replies(events: Sequence[Event], message_id: str) -> list[BotResponse]:
+    """What was said in the turn of a message, the greeting of the session that it began included."""
+    heard = [(seq, event.message_id) for seq, event in enumerate(events) if isinstance(event, UserUttered)]
+    begins = [_turn_begin(events, seq) for seq, _ in heard] + [len(events)]
+    turn = next((number for number, (_, name) in enumerate(heard) if name == message_id), None)
+    said = () if turn is None else events[begins[turn] : begins[turn + 1]]
+    return [reply for event in said if isinstance(event, BotUttered) for reply in event.replies]
+
+
+def _turn_begin(events: Sequence[Event], heard: int) -> int:
+    """The first event of the turn whose message is number ``heard``: a session starts before it, at the same time."""
+    for seq in range(heard - 1, -1, -1):
+        event = events[seq]
+        if isinstance(event, UserUttered):
+            break
+        if isinstance(event, TrackerEvent) and event.fields.get("name") == "action_session_start":
+            return seq if event.timestamp == events[heard].timestamp else heard
+    return heard
 
 
 def history(events: Sequence[Event]) -> list[HistoryTurn]:

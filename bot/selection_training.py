@@ -25,7 +25,7 @@ from policies.ranking.logged_slates import LoggedSlate, rewards_of, training_sla
 from policies.ranking.metrics import paired_bootstrap
 from policies.ranking.offline_evaluation import EvaluationSettings, cross_fitted
 from policies.ranking.ranker_training import train_rankers
-from policies.ranking.served_ranker import MANIFEST_FILE, RankerSet, ServedRanker
+from policies.ranking.served_ranker import MANIFEST_FILE, RankerError, RankerSet, ServedRanker
 from policies.ranking.slate_evaluation import CandidateRidge, RankedTarget, SlateLog
 
 HELD_OUT = 0.3
@@ -92,6 +92,11 @@ def _train_kind(
         if before is not None and served is not None:
             _keep(served, staged, kind)
         return row | {"result": "waiting"}
+    worth = {str(action): value for action, value in config.rewards.items()}
+    if not rewards_of(held_out, worth).any():  # every ranker is as good as any other: the gate would let all through
+        if before is not None and served is not None:
+            _keep(served, staged, kind)
+        return row | {"result": "waiting", "why": "none of the slates that judge was worth anything to anybody yet"}
     names = tuple(dict.fromkeys(name for logged in slates for name in logged.slate.features))
     sessions, match_sets = training_slates(training)
     try:
@@ -155,9 +160,13 @@ def _blending(slates: Sequence[LoggedSlate], pools: Sequence[str]) -> str:
 
 
 def _served_ranker(served: Path | None, kind: str) -> ServedRanker | None:
+    """The ranker that is served; None also for a damaged one, which a new training is there to replace."""
     if served is None or not (served / kind / MANIFEST_FILE).exists():
         return None
-    return ServedRanker.load(served / kind)
+    try:
+        return ServedRanker.load(served / kind)
+    except RankerError:
+        return None
 
 
 def _keep(served: Path, staged: Path, kind: str) -> None:

@@ -42,16 +42,17 @@ class SelectionWatcher:
 
     def look(self) -> bool:
         """Look once; whether another version was installed."""
-        signature = self._versions.signature()
-        if signature == self._seen:
-            return False
-        self._seen = signature
         try:
+            signature = self._versions.signature()
+            if signature == self._seen:
+                return False
+            self._seen = signature
+            version = self._versions.served().version
             self._install(self._load())
         except Exception as error:  # whatever is wrong with the files, the server goes on with what it has
             log.error("the new selection can't be served, the old one stays: %s", error)
             return False
-        log.warning("serving selection %s", self._versions.served().version)
+        log.warning("serving selection %s", version)
         return True
 
     def _watch(self) -> None:

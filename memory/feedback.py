@@ -74,6 +74,11 @@ class Said:
     message_id: str
     done: tuple[FeedbackAction, ...] = ()
 
+    def same(self, other: Said) -> bool:
+        """Whether it is the same thing said, whatever was done with it."""
+        mine, others = (self.slate, self.kind, self.candidate), (other.slate, other.kind, other.candidate)
+        return mine == others and self.message_id == other.message_id
+
 
 @dataclass(frozen=True, slots=True)
 class FeedbackState:
@@ -234,10 +239,12 @@ def _done(
     state: FeedbackState, timestamp: float, reactions: Sequence[tuple[Said, FeedbackAction]]
 ) -> tuple[FeedbackState, tuple[Feedback, ...]]:
     """Note ``reactions``, each kind once for a candidate of a slate; what came without a slate is only noted."""
+    if not reactions:
+        return state, ()
     found: list[Feedback] = []
     said, tastes, refused = list(state.said), state.tastes, state.refused
     for about, action in reactions:
-        place = next(i for i, item in enumerate(said) if replace(item, done=()) == replace(about, done=()))
+        place = next(i for i, item in enumerate(said) if item.same(about))
         if action in said[place].done:
             continue
         said[place] = replace(said[place], done=(*said[place].done, action))

@@ -27,15 +27,17 @@ log = logging.getLogger("rejoinder.key_values")
 
 
 class KeyValuesError(ValueError):
-    """The file is damaged or of another version; the message names it and the remedy."""
+    """The file is damaged, of another version or can't be written; the message names it and the remedy."""
 
 
 def write_key_values(path: Path, tables: Mapping[str, Iterable[tuple[str, Any]]], about: Mapping[str, Any]) -> int:
     """Write (key, JSON value) pairs by table and put the file into place; returns how many pairs.
 
     ``about`` says where they come from. Whatever goes wrong, the file of before stays. ValueError for a number that
-    isn't finite or a key given twice, OSError when the folder can't be written.
+    isn't finite or a key given twice, OSError when the folder can't be written, KeyValuesError when the disk is full.
     """
+    if path.exists() and not path.is_file():
+        raise KeyValuesError(f"{path}: is no regular file; give the scores a file of their own")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
@@ -46,6 +48,9 @@ def write_key_values(path: Path, tables: Mapping[str, Iterable[tuple[str, Any]]]
             os.fsync(file.fileno())
         staged.chmod(0o644)
         staged.replace(path)
+    except sqlite3.Error as error:
+        staged.unlink(missing_ok=True)
+        raise KeyValuesError(f"{path}: can't be written: {error}; make room on the disk and try again") from None
     except BaseException:
         staged.unlink(missing_ok=True)
         raise
@@ -151,6 +156,8 @@ class KeyValues:
             found = self.path.stat()
         except FileNotFoundError:
             return
+        except OSError as error:  # the folder's rights were changed: the file in use stays
+            raise KeyValuesError(_unusable(self.path, error)) from None
         seen = (found.st_ino, found.st_mtime_ns, found.st_size)
         if seen == self._seen:
             return

@@ -110,6 +110,9 @@ class EventStore(Protocol):
     def load(self, conversation_id: str) -> list[Event]:
         """All events in order; empty for an unknown conversation. This and all reads may raise StoreUnavailable."""
 
+    def count(self, conversation_id: str) -> int:
+        """How many events a conversation has; 0 for an unknown one."""
+
     def find_turn(self, conversation_id: str, message_id: str) -> StoredTurn | None:
         """The stored turn of a message id, or None."""
 
@@ -185,6 +188,11 @@ class SqliteStore:
             "SELECT payload FROM events WHERE conversation_id = ? ORDER BY seq", storable(conversation_id)
         )
         return [event_from_json(row[0]) for row in rows]
+
+    def count(self, conversation_id: str) -> int:
+        """See ``EventStore``."""
+        rows = self._read("SELECT max(seq) FROM events WHERE conversation_id = ?", storable(conversation_id))
+        return 0 if rows[0][0] is None else int(rows[0][0]) + 1
 
     def find_turn(self, conversation_id: str, message_id: str) -> StoredTurn | None:
         """See ``EventStore``."""

@@ -111,6 +111,13 @@ class PostgresStore:
         sql = "SELECT payload FROM events WHERE conversation_id = %s ORDER BY seq"
         return [event_from_json(str(row[0])) for row in self._read(sql, storable(conversation_id))]
 
+    def count(self, conversation_id: str) -> int:
+        """See ``EventStore``."""
+        rows = self._read(
+            "SELECT coalesce(max(seq) + 1, 0) FROM events WHERE conversation_id = %s", storable(conversation_id)
+        )
+        return int(str(rows[0][0]))
+
     def find_turn(self, conversation_id: str, message_id: str) -> StoredTurn | None:
         """See ``EventStore``."""
         rows = self._read(_TURN, storable(conversation_id), storable(message_id))

@@ -32,6 +32,7 @@ SLOW_SECONDS, AWAY_SECONDS = 0.5, 2.0
 _SESSION = f"""
 SET search_path TO {SCHEMA};
 SET synchronous_commit TO on;
+SET default_transaction_isolation TO 'read committed';
 SET statement_timeout TO {STATEMENT_SECONDS * 1000};
 SET timezone TO 'UTC';
 SET client_min_messages TO warning

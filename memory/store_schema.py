@@ -21,6 +21,9 @@ BUSY_TIMEOUT_MS = 5_000
 migrations = Migrations("rejoinder")
 
 
+_PASSING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY)
+
+
 class StoreUnavailable(Exception):
     """The store can't keep anything right now: the disk is full or failing, the file is locked or closed."""
 
@@ -130,6 +133,10 @@ def open_for_writing(path: Path, synchronous: str = "FULL") -> Database:
         _migrate(db, path)
     except sqlite3.Error as error:
         connection.close()
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _PASSING:  # nothing is wrong with the file
+            raise StoreUnavailable(
+                f"{path}: can't be opened now: {error}; is the disk full, or the file in use?"
+            ) from None
         raise StoreUnavailable(f"{path}: not a usable event log: {error}; move the file away to start anew") from None
     except StoreVersionError:
         connection.close()

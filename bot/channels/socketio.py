@@ -12,6 +12,7 @@ id opens its session: it should be as long and random as the ones that the serve
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,10 +28,14 @@ from bot.auth import WIDGET_PREFIX, origin_allowed
 from bot.channels.slack_events import CONVERSATION_PREFIX
 from bot.channels.turns import Turns
 from bot.limits import ServerSettings, SettingsError
-from bot.wire import Refusal, check_id, take_id, take_object, take_text
+from bot.wire import Refusal, as_object, check_id, json_text, parse_value, take_id, take_object, take_text
 from memory.dialogue import BotResponse
 
 CHANNEL = "socketio"
+MOST_WAITING = 500
+"""Packets that wait for one client to fetch them; one that asks on without listening is cut off."""
+MOST_SESSIONS = 64
+"""Sessions that one connection listens to; beyond, it leaves the oldest."""
 _NAMES = ("user_message_evt", "bot_message_evt", "metadata_key", "socketio_path", "jwt_method")
 _OPTIONAL_NAMES = ("namespace", "jwt_key")
 
@@ -93,7 +98,10 @@ class SocketIOChannel:
             logger=False,
             engineio_logger=False,
         )
+        self._sessions: dict[str, dict[str, None]] = {}
+        _quieten(logging.getLogger("engineio.server"))
         self._sio.on("connect", self._connect, namespace=self._namespace)
+        self._sio.on("disconnect", self._forget, namespace=self._namespace)
         self._sio.on("session_request", self._request_session, namespace=self._namespace)
         self._sio.on(settings.user_message_evt, self._user_message, namespace=self._namespace)
 
@@ -110,7 +118,11 @@ class SocketIOChannel:
         await self._sio.shutdown()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = HTTPConnection(scope).headers
+        connection = HTTPConnection(scope)
+        headers, sockets = connection.headers, self._sio.eio.sockets
+        eio_sid = connection.query_params.get("sid")
+        if eio_sid in sockets and sockets[eio_sid].closed:
+            del sockets[eio_sid]  # else the library raises KeyError; without it, it answers 400
         if origin_allowed(headers.get("origin"), headers.get("host"), self._server.allowed_origins):
             await self._sio.handle_request(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -125,14 +137,42 @@ class SocketIOChannel:
         token = auth.get("token") if isinstance(auth, dict) else None
         return isinstance(token, str) and self._key.caller(token.removeprefix("Bearer ")) is not None
 
+    async def _forget(self, sid: str, *_: Any) -> None:
+        self._sessions.pop(sid, None)
+
+    async def _join(self, sid: str, session: str) -> None:
+        """Let a connection hear what is said in a session."""
+        if not self._sio.manager.is_connected(sid, self._namespace):
+            return
+        joined = self._sessions.setdefault(sid, {})
+        if session in joined:
+            return
+        joined[session] = None
+        await self._sio.enter_room(sid, session, namespace=self._namespace)
+        if len(joined) > MOST_SESSIONS:
+            oldest = next(iter(joined))
+            del joined[oldest]
+            await self._sio.leave_room(sid, oldest, namespace=self._namespace)
+
+    async def _is_cut_off(self, sid: str) -> bool:
+        """Whether a client was cut off now or before: what it doesn't fetch would fill the memory."""
+        socket = self._sio.eio.sockets.get(self._sio.manager.eio_sid_from_sid(sid, self._namespace))
+        if socket is not None and socket.queue.qsize() > MOST_WAITING:
+            await socket.close(wait=False, abort=True)
+        return socket is None or bool(socket.closed)
+
     async def _request_session(self, sid: str, data: Any = None) -> None:
+        if await self._is_cut_off(sid):
+            return
         wanted = data.get("session_id") if isinstance(data, dict) else None
         session = wanted if isinstance(wanted, str) and _is_free(wanted) else uuid4().hex
         if self._settings.session_persistence:
-            await self._sio.enter_room(sid, session, namespace=self._namespace)
+            await self._join(sid, session)
         await self._sio.emit("session_confirm", session, room=sid, namespace=self._namespace)
 
     async def _user_message(self, sid: str, data: Any = None) -> None:
+        if await self._is_cut_off(sid):
+            return
         try:
             conversation, replies = await self._answer(sid, data)
         except Refusal as refusal:
@@ -148,18 +188,37 @@ class SocketIOChannel:
     async def _answer(self, sid: str, data: Any) -> tuple[str, list[BotResponse]]:
         if not isinstance(data, dict):
             raise Refusal(400, "InvalidField", "send an object with 'message'")
-        conversation = sid
+        data, conversation = _strict(data), sid
         if self._settings.session_persistence:
             given = take_id(data, "session_id")
             assert given is not None
             if not _is_free(given):
                 raise Refusal(400, "InvalidField", "'session_id' belongs to another channel: send session_request")
             conversation = given
-            await self._sio.enter_room(sid, conversation, namespace=self._namespace)
+            await self._join(sid, conversation)
         text = take_text(data, "message", self._server.max_message_chars)
         metadata = take_object(data, self._settings.metadata_key)
         message_id = take_id(data, "message_id", required=False)
         return conversation, await self._turns.answer(conversation, text, message_id, CHANNEL, metadata)
+
+
+def _strict(data: dict[Any, Any]) -> dict[str, Any]:
+    """The same object, when it is JSON as HTTP clients may send it; the protocol's own reader takes more."""
+    try:
+        text = json_text(data)
+    except (TypeError, ValueError, RecursionError):  # bytes among the values, or far too deep
+        raise Refusal(400, "InvalidJSON", "send JSON values only, and not nested deeply") from None
+    return as_object(parse_value(text))
+
+
+def _quieten(log: logging.Logger) -> None:
+    """Without the stack trace that the library logs of each packet it can't read: clients could fill the disk."""
+    log.addFilter(_is_no_bad_packet)
+
+
+def _is_no_bad_packet(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, ValueError | RecursionError)
 
 
 def _is_free(session: str) -> bool:

@@ -25,6 +25,8 @@ def batch(config: Config, out: Path | None, days: float, *, as_json: bool) -> No
         raise CommandError(f"{config.assistant}: a Rasa project has no table of venues to score; nothing to do")
     catalogue = catalogue_of(load_assistant(config.assistant).ontology)
     path, now = out or config.model_dir / SCORES, time.time()
+    if path.is_dir():
+        raise CommandError(f"{path}: is a folder; give --out a file such as {path / SCORES}")
     skipped = 0
     found: list[Offer] = []
     columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())

@@ -113,16 +113,25 @@ def _digest(path: str) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
+_ROW = b'{"key"'
+"""How a finished run begins."""
+
+
 def finished_runs(path: Path) -> dict[str, dict[str, Any]]:
-    """Rows by key; a last line that an interruption cut short is ignored."""
+    """Rows by key; a last line that an interruption cut short is ignored. CommandError for a file of something else,
+    which is not added to.
+    """
     if not path.exists():
         return {}
     rows = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
+    content = path.read_bytes()
+    if content and not content.startswith(_ROW[: len(content)]):
+        raise CommandError(f"{path}: is no file of finished runs; give --out another file")
+    for line in content.decode("utf-8", "replace").splitlines():
         try:
             row = json.loads(line)
             rows[row["key"]] = row
-        except (json.JSONDecodeError, KeyError):
+        except (json.JSONDecodeError, KeyError, TypeError):
             continue
     return rows
 

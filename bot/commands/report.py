@@ -40,7 +40,8 @@ def report(config: Config, out: Path, since: str, until: str, *, as_json: bool) 
         plots = plots_of(figures)
     page = html_page(figures, f"{config.assistant.name}: how conversations go", plots)
     write_atomically(out, page.encode("utf-8", "replace"))
-    out.chmod(0o644)  # it holds sums, nobody's words
+    if out.is_file():  # not a device
+        out.chmod(0o644)  # it holds sums, nobody's words
     if as_json:
         print_json(figures)
     else:

@@ -14,6 +14,7 @@ from bot.report import console, print_json
 from memory.store import EventStore
 from memory.store_copying import CopyConflict, CopyReport, conversation_id_pages, copy_log
 from memory.store_opening import StoreAddress, is_database_url, open_store, shown_address
+from memory.store_schema import StoreUnavailable
 
 
 def copy(config: Config, source: str | None, target: str | None, *, as_json: bool) -> None:
@@ -36,6 +37,10 @@ def copy(config: Config, source: str | None, target: str | None, *, as_json: boo
             opened_target.close()
     except CopyConflict as error:
         raise CommandError(f"{shown_address(there)}: {error}; copy into an empty store") from None
+    except StoreUnavailable as error:
+        if any(str(error).startswith(shown_address(address)) for address in (here, there)):
+            raise
+        raise CommandError(f"from {shown_address(here)} to {shown_address(there)}: {error}") from None
     finally:
         opened.close()
     if as_json:

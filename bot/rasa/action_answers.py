@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
 from bot.rasa.actions import ActionFailed, ActionResult
+from bot.rasa.parse_data import nlu_from_parse_data
 
 MAX_EVENTS: Final = 1_000
 MAX_RESPONSES: Final = 100
 """Far more than any action of a real project gives."""
+MAX_DEPTH: Final = 64
+"""Levels of lists and objects: what is stored is written and read again below a deeper stack than here."""
+MAX_DIGITS: Final = 100
+LAST_SECOND: Final = 10**11
+"""Times in seconds since the epoch are below; milliseconds by mistake are above."""
 
 _TEXT, _OPTIONAL_TEXT, _FLAG = (str,), (str, type(None)), (bool,)
 _LIST, _OPTIONAL_MAP, _OPTIONAL_NUMBER = (list,), (dict, type(None)), (int, float, type(None))
@@ -82,8 +89,26 @@ def check_event(event: object) -> str | None:
     for key, types in {**_OPTIONAL.get(name, {}), **_EVERYWHERE}.items():
         if not _is(event.get(key), (*types, type(None))):
             return f"({name}): `{key}` is {_kind(event[key])}"
+    if not 0 <= (event.get("timestamp") or 0) <= LAST_SECOND:
+        return f"({name}): `timestamp` must be a number of seconds since the epoch"
     if name == "action" and event.get("name") is None and event.get("action_text") is None:
         return "(action) has neither `name` nor `action_text`"
+    return None
+
+
+def _check_returned(event: Any) -> str | None:
+    """``check_event``, and whether what was said and understood can be read: turns take it over."""
+    problem = check_event(event)
+    if problem is not None:
+        return problem
+    if event["event"] == "bot":
+        said = check_response({**(event.get("data") or {}), "text": event.get("text")})
+        return None if said is None else f"(bot) {said}"
+    if event["event"] == "user":
+        try:
+            nlu_from_parse_data(event)
+        except (ValueError, TypeError) as error:
+            return f"(user): {str(error)[:100]}"
     return None
 
 
@@ -103,11 +128,22 @@ def check_response(response: object) -> str | None:
 def parse_json(body: bytes) -> Any:
     """The body as JSON values. Raises ValueError for anything that can't be stored and sent on as JSON in UTF-8."""
     try:
-        value = json.loads(body.decode(), parse_constant=_no_number)
+        value = json.loads(body.decode(), parse_constant=_finite, parse_float=_finite, parse_int=_short)
         json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate would break the log and every channel
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    _check_depth(value)
     return value
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inner = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list))
+        level = [child for children in inner for child in children]
+        if not level:
+            return
+    raise ValueError("nested too deeply")
 
 
 def read_result(action: str, value: object) -> ActionResult:
@@ -122,7 +158,7 @@ def read_result(action: str, value: object) -> ActionResult:
         raise ActionFailed(action, "garbage", f"the answer is {_kind(value)}, not an object")
     events = _entries(action, value, "events", MAX_EVENTS)
     responses = _entries(action, value, "responses", MAX_RESPONSES)
-    for name, entries, check in (("event", events, check_event), ("response", responses, check_response)):
+    for name, entries, check in (("event", events, _check_returned), ("response", responses, check_response)):
         for index, entry in enumerate(entries):
             problem = check(entry)
             if problem is not None:
@@ -154,5 +190,14 @@ def _kind(value: object) -> str:
     return names.get(type(value), type(value).__name__)
 
 
-def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{number[:20]} is no number that JSON can hold")
+    return value
+
+
+def _short(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"a number has more than {MAX_DIGITS} digits")
+    return int(digits)

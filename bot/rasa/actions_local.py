@@ -153,7 +153,7 @@ def _read(name: str, answer: Any) -> ActionResult:
     plain = {"events": answer.events, "responses": answer.responses} if answer is not None else None
     try:
         value = parse_json(json.dumps(plain).encode())
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ActionFailed(name, "garbage", f"its result is not JSON: {str(error)[:100]}") from None
     return read_result(name, value)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,8 +121,6 @@ class EndpointClient:
             logging.getLogger(name).setLevel(logging.WARNING)
         verify: Any = urlsplit(self.settings.url).scheme == "https"  # certificates take a while to load
         if verify and self.settings.cafile is not None:
-            import ssl
-
             verify = ssl.create_default_context(cafile=str(self.settings.cafile))
         return httpx.AsyncClient(
             auth=self.settings.basic_auth,
@@ -189,8 +188,8 @@ class _Entry:
         url = url.strip()
         try:
             parts = urlsplit(url)
-            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:
+            usable = parts.scheme in ("http", "https") and bool(httpx.URL(url).host) and parts.port != 0
+        except (ValueError, httpx.InvalidURL):  # also of a host name that IDNA can't write
             usable = False
         if not usable or _LINE_BREAK.search(url):
             raise self.error("url", f"the `url` of `{self.name}` is not an http(s) address", remedy)
@@ -227,6 +226,10 @@ class _Entry:
         path = self.folder / str(cafile)
         if not path.is_file():
             raise self.error("cafile", f"there is no file {cafile!r}", "Give the path of the certificate (PEM)")
+        try:
+            ssl.create_default_context(cafile=str(path))
+        except OSError:  # as are all errors of ssl
+            raise self.error("cafile", f"{cafile!r} holds no certificate", "Give a file in PEM format") from None
         return path
 
     def seconds(self, default: float) -> float:

@@ -37,6 +37,7 @@ def load_project(path: Path | str, *, environment: Mapping[str, str] | None = No
     test_reader = StoryReader(root, StepReader.of(domain, nlu, notes, lenient=True), initial, notes)
     parts = (*files.domain, *files.data)
     stories, rules = reader.stories(parts), reader.rules(parts)
+    reader.steps.require_all()
     domain = _with_spoken_actions(domain, (*stories, *rules))
     tests = test_reader.stories(files.tests, "test")
     config = read_config(files.config, notes)

@@ -37,7 +37,7 @@ def read_config(config: YamlMap, notes: Notes) -> dict[str, Any]:
         notes.add(config.file, config.lines["importers"], "importers", "the project's own files are read")
     language = str(config.get("language") or "en")
     if language.split("-", maxsplit=1)[0].split("_", maxsplit=1)[0] != "en":
-        instead = "the shipped sentence encoder is English; name another one in training"
+        instead = "the shipped sentence encoder is English; name another one: `nlu.encoder` in Rejoinder's config.yml"
         notes.add(config.file, config.lines["language"], f"language {language!r}", instead)
     pipeline, policies = _components(config, "pipeline"), _components(config, "policies")
     for entry in pipeline:

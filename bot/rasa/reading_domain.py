@@ -26,10 +26,12 @@ def read_domain(parts: Sequence[YamlMap], retrieval: Collection[str], notes: Not
     """
     lists = {key: _entries(parts, key) for key in ("intents", "entities", "actions", "e2e_actions")}
     maps = {key: _merged(parts, key, notes) for key in ("slots", "responses", "config", "session_config")}
+    for part in parts:
+        if part.get("templates") is not None:
+            notes.add(part.file, part.lines["templates"], "`templates` (format 1)", "read as `responses`")
     for name, entry in _merged(parts, "templates", notes).items():
-        notes.add(entry[0].file, entry[0].lines[name], "`templates` (format 1)", "read as `responses`")
         maps["responses"].setdefault(name, entry)
-    entities = dict(_entity(item, owner, line) for owner, item, line in lists["entities"])
+    entities = dict(_entity(item, owner, line, notes) for owner, item, line in lists["entities"])
     intents = {item.name: item for item in (_intent(*entry, entities, notes) for entry in lists["intents"])}
     for name in DEFAULT_INTENTS:
         intents.setdefault(name, Intent(name))
@@ -129,11 +131,11 @@ def _at(owner: YamlMap | YamlList, line: int, problem: str, remedy: str) -> Exce
     return AssistantError(owner.file, line, problem, remedy)
 
 
-def _entity(item: Any, owner: YamlMap | YamlList, line: int) -> tuple[str, EntityType]:
+def _entity(item: Any, owner: YamlMap | YamlList, line: int, notes: Notes) -> tuple[str, EntityType]:
     name, body = _named(owner, item, line, "an entity")
     if body is None:
         return name, EntityType(name)
-    body.only(("roles", "groups", "influence_conversation"))
+    check_known(body, ("roles", "groups", "influence_conversation"), notes)
     roles, groups = (tuple(str(x) for x in body.take(key, "list", [], required=False)) for key in ("roles", "groups"))
     return name, EntityType(name, roles, groups, bool(body.get("influence_conversation", True)))
 

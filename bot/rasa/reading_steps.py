@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
@@ -17,6 +17,8 @@ from bot.rasa.shortcut import read_shortcut
 STEP_KEYS = ("intent", "user", "entities", "action", "bot", "slot_was_set", "active_loop", "form", "checkpoint", "or")
 _KINDS = ("user", "intent", "action", "bot", "slot_was_set", "active_loop", "form")
 _RENAMED = {"action_deactivate_form": "action_deactivate_loop"}
+_LISTED = 20
+"""Unknown names that an error lists at most."""
 _ENTITY_SETTINGS = ("role", "group", "value")
 
 
@@ -35,6 +37,8 @@ class StepReader:
     taught: Collection[str]
     notes: Notes
     lenient: bool = False
+    missing: list[AssistantError] = field(default_factory=list)
+    """The unknown actions and forms so far: all are read before the error."""
 
     @classmethod
     def of(cls, domain: RasaDomain, nlu: NluData, notes: Notes, *, lenient: bool = False) -> StepReader:
@@ -68,6 +72,14 @@ class StepReader:
         if kinds[0] == "slot_was_set":
             return self.slots_of(step)
         return (self._loop(step, kinds[0]),)
+
+    def require_all(self) -> None:
+        """AssistantError of the first unknown name; its remedy lists the others, one a line."""
+        if self.missing:
+            first, *others = self.missing
+            more = "".join(f"\n{error}" for error in others[:_LISTED])
+            more += f"\n... and {len(others) - _LISTED} more" if len(others) > _LISTED else ""
+            raise AssistantError(first.file, first.line, first.problem, first.remedy + more)
 
     def slots_of(self, step: YamlMap) -> tuple[SlotStep, ...]:
         """The `slot_was_set` of a step: a list of `name` and `name: value`, or one mapping."""
@@ -160,5 +172,8 @@ class StepReader:
         line = step.lines.get(key, step.line)
         slip = bool(get_close_matches(name, known, n=1, cutoff=0.8)) and name not in self.taught
         if not self.lenient and (kind in ("action", "form") or slip):
-            raise AssistantError(step.file, line, problem, f"{remedy} Otherwise add it to the domain")
+            error = AssistantError(step.file, line, problem, f"{remedy} Otherwise add it to the domain")
+            if all(error.problem != other.problem for other in self.missing):
+                self.missing.append(error)
+            return
         self.notes.add(step.file, line, problem, f"read as it is; add it to the domain. {remedy}")

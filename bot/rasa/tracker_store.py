@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from urllib.parse import quote, urlencode
 from bot.rasa.reading_files import is_rasa_project, read_endpoints_file
 
 PORT = 5432
+_PORT_GIVEN = re.compile(r"^[^:]+:\d+$|\]:\d+$")
 
 
 def project_database_url(folder: Path | str) -> str | None:
@@ -32,12 +34,15 @@ def database_url(endpoints: Mapping[str, Any]) -> str | None:
     if not str(store.get("dialect", "")).startswith("postgres"):
         return None
     host = str(store.get("url") or "localhost")
-    if "://" in host:
-        return host
+    if "://" in host:  # a whole address, as SQLAlchemy writes it: postgresql+psycopg2://...
+        scheme, _, rest = host.partition("://")
+        return f"postgresql://{rest}" if scheme.startswith("postgres") else None
     user = quote(str(store.get("username") or ""), safe="")
     password = quote(str(store.get("password") or ""), safe="")
     login = f"{user}:{password}@" if password else f"{user}@" if user else ""
     query = store.get("query")
     extra = f"?{urlencode(query)}" if isinstance(query, Mapping) and query else ""
     name = quote(str(store.get("db") or "rasa"), safe="")
-    return f"postgresql://{login}{host}:{store.get('port') or PORT}/{name}{extra}"
+    if not _PORT_GIVEN.search(host):
+        host = f"{host}:{store.get('port') or PORT}"
+    return f"postgresql://{login}{host}/{name}{extra}"

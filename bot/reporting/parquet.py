@@ -83,6 +83,10 @@ def write_parquet(conversations: Iterable[Tables], folder: Path, advance: Callab
                 written[name] += _flush(writers[name], name, left)
         for name, path in staged.items():
             path.replace(folder / f"{name}.parquet")
+    except OSError as error:
+        if error.filename is None:  # Arrow's own, such as a full disk
+            raise OSError(error.errno, error.strerror or str(error), str(folder)) from None
+        raise
     finally:
         for path in staged.values():
             path.unlink(missing_ok=True)

@@ -83,7 +83,7 @@ class ServedRanker:
         return np.argsort(-self.score(features), kind="stable")
 
     def aligned(self, features: NDArray[np.floating[Any]], names: Sequence[str]) -> NDArray[np.float32]:
-        """(N, F) columns in the manifest's order from (N, M) ``features`` called ``names``; one that lacks is missing."""
+        """(N, F) columns in the manifest's order from (N, M) ``features`` called ``names``; absent ones: NaN."""
         result = np.full((len(features), len(self._columns)), np.nan, dtype=np.float32)
         for place, name in enumerate(names):
             if (column := self._columns.get(name)) is not None:

@@ -91,7 +91,7 @@ class StoryEnsemble:
         self._slots = frozenset(name for state in states for name in state.slots)
         self._loops = frozenset(state.active_loop for state in states)
         self._answers = _answers(examples)
-        self._agreed = _agreed(self._answers)
+        self._agreed = _agreed(examples, self._answers)
         heard = [example for example in examples if example.history[-1].previous_action == LISTEN]
         self._answered = frozenset((e.history[-1].active_loop, e.history[-1].intent) for e in heard)
         told = [(example.history[-1], example.action) for example in examples]
@@ -233,8 +233,19 @@ def _answers(examples: Sequence[StoryExample]) -> dict[str, set[str]]:
     return told
 
 
-def _agreed(answers: Mapping[str, set[str]]) -> dict[str, str]:
-    """For each intent what all stories say to it; left out where they differ, and where they do more than speak:
-    saying something in a situation that no story has is harmless, an order without its question is not."""
+def _agreed(examples: Sequence[StoryExample], answers: Mapping[str, set[str]]) -> dict[str, str]:
+    """For each intent what all stories say to it; left out where they differ, and where some do more than speak before
+    they listen: saying something in a situation that no story has is harmless, an order without its question is not."""
+    doing = {
+        _heard(example.history)
+        for example in examples
+        if example.action != LISTEN and not example.action.startswith("utter_")
+    }
     only = {intent: next(iter(actions)) for intent, actions in answers.items() if len(actions) == 1}
-    return {intent: action for intent, action in only.items() if action.startswith("utter_")}
+    return {intent: said for intent, said in only.items() if said.startswith("utter_") and intent not in doing}
+
+
+def _heard(history: History) -> str | None:
+    """The intent of the message that is being answered."""
+    told = (state.intent for state in reversed(history) if state.previous_action in (LISTEN, None))
+    return next(told, None)

@@ -91,6 +91,10 @@ def test_a_better_ranker_is_promoted_and_served(assistant: Assistant, tmp_path: 
     assert len(taken) == 1
     (tmp_path / "current.json").write_text("damaged")
     assert not watcher.look(), "and stays with it when the files are damaged"
+    tmp_path.rename(tmp_path.with_name("away"))
+    tmp_path.write_text("no folder any more")
+    assert not watcher.look(), "or can't be looked at"
+    assert len(taken) == 1
 
 
 def test_a_ranker_that_is_worse_for_others_is_refused(tmp_path: Path) -> None:
@@ -112,8 +116,17 @@ def test_too_little_feedback_is_said_and_an_earlier_ranker_stays(tmp_path: Path)
     assert folder is not None
     assert (folder / "venues" / "ranker.json").exists()
     assert SelectionVersions(tmp_path).served().history == (first["version"],)
+    (folder / "venues" / "ranker.onnx").write_bytes(b"damaged")
+    assert train(slates(160), tmp_path)["kinds"]["venues"]["result"] == "waiting", "the remedy for it is to train"
+    mended = SelectionVersions(tmp_path).folder()
+    assert mended is not None
+    assert not (mended / "venues").exists()
     with SelectionVersions(tmp_path).staging(), pytest.raises(SelectionError, match="another training"):
         train(slates(30), tmp_path)
+    refused = [replace(item, feedback=(("refused", item.slate.candidates[0].key, 0.0),)) for item in slates(300)]
+    row = train(refused, tmp_path / "refused")["kinds"]["venues"]
+    assert row["result"] == "waiting", "where nothing earns anything every ranker would pass the gate"
+    assert "worth anything" in row["why"]
     silent = [replace(item, feedback=()) for item in slates(30)]
     assert train(silent, tmp_path / "silent")["kinds"]["venues"]["result"] == "waiting"
 
@@ -187,3 +200,10 @@ def test_plain_words_where_there_is_nothing(tmp_path: Path) -> None:
     assert "no reply had a choice yet" in str(call("train", "ranker", "--config", path).exception)
     folder = call("log", "export-slates", "--out", tmp_path, "--config", path)
     assert f"{tmp_path}: is a folder" in str(folder.exception)
+    folder = call("batch", "--out", tmp_path, "--config", path)
+    assert f"{tmp_path}: is a folder" in str(folder.exception)
+    other = tmp_path / "other.jsonl"
+    other.write_bytes(b"\xff no runs")
+    wrong = call("simulate", "feedback", "--users", "10", "--seeds", "2", "--out", other, "--config", path)
+    assert f"{other}: is no file of finished runs" in str(wrong.exception)
+    assert other.read_bytes() == b"\xff no runs"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from bot.limits import ServerSettings, SettingsError
 from bot.locks import ConversationLocks
 from memory.conversation import Conversation, Turn
 from memory.dialogue import UserMessage
-from memory.events import FeedbackGiven, UserUttered
+from memory.events import Event, FeedbackGiven, UserUttered
 from memory.store import DuplicateMessage, SqliteStore, StoreUnavailable
 from tests.promises.engine_for_tests import EngineForTests
 
@@ -25,6 +25,60 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
     opened = SqliteStore(tmp_path / "log.sqlite3")
     yield opened
     opened.close()
+
+
+class Overtaken(SqliteStore):
+    """Another server writes while a state is being read, ``times`` times."""
+
+    def __init__(self, path: Path, times: int) -> None:
+        super().__init__(path)
+        self.times = times
+
+    async def append(self, conversation_id: str, expected_seq: int, events: Sequence[Event]) -> None:
+        if self.times:
+            self.times -= 1
+            await super().append(conversation_id, expected_seq, [FeedbackGiven(1.0, "m", 1)])
+        await super().append(conversation_id, expected_seq, events)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_events_that_another_server_overtook_are_told_once_more(tmp_path: Path, times: int) -> None:
+    store, engine = Overtaken(tmp_path / "shared.sqlite3", times), EngineForTests()
+    conversations, asked = Conversations(engine, store), []
+
+    async def step(state: Any) -> Turn:
+        asked.append(state.seq)
+        return Turn((FeedbackGiven(2.0, "m", -1),), engine.fold("a", [*store.load("a"), FeedbackGiven(2.0, "m", -1)]))
+
+    async def steps() -> None:
+        if times == 1:
+            assert (await conversations.advance("a", step)).state.seq == 2
+        else:
+            with pytest.raises(TurnFailed):
+                await conversations.advance("a", step)
+
+    run(steps)
+    store.close()
+    assert asked == [0, 1]
+
+
+def test_a_turn_never_runs_on_a_state_that_another_server_has_gone_on_from(store: SqliteStore) -> None:
+    class Counted(EngineForTests):
+        seen: list[int] = []
+
+        async def respond(self, state: Any, message: UserMessage) -> Any:
+            self.seen.append(state.seq)
+            return await super().respond(state, message)
+
+    one, other = Conversations(Counted(), store), Conversations(Counted(), store)
+
+    async def steps() -> None:
+        for number in range(4):
+            assert (await say((one, other)[number % 2], "a", "hello")).startswith(f"turn {number + 1}: ")
+            assert one.state("a").seq == other.state("a").seq == store.count("a")
+
+    run(steps)
+    assert Counted.seen == [0, 3, 6, 9], "each turn once, on what was stored"
 
 
 def message(conversation: str, text: str, message_id: str | None = None, **metadata: Any) -> UserMessage:

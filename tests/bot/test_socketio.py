@@ -6,16 +6,24 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import jwt
 import pytest
 import socketio
+import websockets
 
 from bot.channels.slack_events import CONVERSATION_PREFIX
-from bot.channels.socketio import socketio_messages, socketio_settings
-from bot.limits import SettingsError
+from bot.channels.socketio import (
+    MOST_SESSIONS,
+    MOST_WAITING,
+    SocketIOChannel,
+    SocketIOSettings,
+    socketio_messages,
+    socketio_settings,
+)
+from bot.limits import ServerSettings, SettingsError
 from memory.dialogue import BotResponse, Button
 from tests.promises.harness import ServerProcess
 
@@ -197,3 +205,55 @@ def test_every_kind_of_response_has_rasas_shape() -> None:
 def test_wrong_settings_name_the_key(given: dict[str, Any], says: str) -> None:
     with pytest.raises(SettingsError, match=says):
         socketio_settings(given)
+
+
+def test_what_is_no_strict_json_is_refused_and_bad_packets_leave_no_trace(server: ServerProcess) -> None:
+    bad = ('{"x":NaN}', '{"x":1e999}', '{"x":' + "[" * 300 + "]" * 300 + "}")
+
+    async def steps(port: int) -> None:
+        address = f"ws://127.0.0.1:{port}/socket.io/?EIO=4&transport=websocket"
+        async with websockets.connect(address) as socket:
+            for greeting in ("", "40"):
+                await socket.send(greeting) if greeting else None
+                await asyncio.wait_for(socket.recv(), WAIT)
+            for metadata in bad:
+                await socket.send(
+                    '42["user_uttered",{"message":"hi","session_id":"strict","metadata":' + metadata + "}]"
+                )
+                assert '"InvalidJSON"' in str(await asyncio.wait_for(socket.recv(), WAIT)), metadata
+            for packet in ("4g", '42["user_uttered",' + "[" * 5000, "42garbage"):
+                await socket.send(packet)
+            await socket.send('42["user_uttered",{"message":"hi","session_id":"strict"}]')
+            assert "turn 1: hi" in str(await asyncio.wait_for(socket.recv(), WAIT))
+
+    asyncio.run(steps(server.port))
+    assert "Traceback" not in server.stderr
+
+
+def test_who_asks_on_and_never_listens_is_cut_off(server: ServerProcess) -> None:
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}") as http:
+        deaf = "/socket.io/?EIO=4&transport=polling"
+        deaf += "&sid=" + json.loads(http.get(deaf).text[1:])["sid"]
+        http.post(deaf, content="40")
+        asked = "\x1e".join(['42["session_request",{}]'] * 16)
+        answers = [http.post(deaf, content=asked).status_code for _ in range(MOST_WAITING // 16 + 4)]
+    assert answers[0] == 200
+    assert answers[-1] == 400
+    assert set(answers) == {200, 400}
+
+
+def test_a_connection_listens_to_a_bounded_number_of_sessions() -> None:
+    settings = SocketIOSettings(session_persistence=True)
+    channel = SocketIOChannel(cast(Any, None), ServerSettings(), settings)
+    server = channel._sio
+
+    async def steps() -> None:
+        sid = await server.manager.connect("connection", "/")
+        for number in range(MOST_SESSIONS + 10):
+            await channel._join(sid, f"session {number}")
+        rooms = set(server.rooms(sid)) - {sid}
+        assert rooms == {f"session {number}" for number in range(10, MOST_SESSIONS + 10)}
+        await channel._forget(sid)
+        assert not channel._sessions
+
+    asyncio.run(steps())

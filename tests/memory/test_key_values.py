@@ -135,6 +135,17 @@ def test_a_damaged_file_is_refused_and_one_in_use_is_kept(
         KeyValues(path)
 
 
+def test_a_folder_that_cannot_be_looked_into_leaves_the_file_in_use(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    generation(path, 1)
+    values = KeyValues(path, Clock())
+    path.parent.rename(path.parent.with_name("away"))
+    path.parent.write_text("a file in the folder's place")
+    assert values.get("t", "k7") == {"v": 1}
+    assert "scores.sqlite3: not a usable store" in caplog.text
+
+
 @pytest.mark.parametrize("pairs", [[("k", float("nan"))], [("k", 1), ("k", 2)]])
 def test_what_cannot_be_kept_leaves_the_file_of_before(path: Path, pairs: list[tuple[str, float]]) -> None:
     generation(path, 1)

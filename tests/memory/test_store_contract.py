@@ -65,6 +65,7 @@ def test_find_turn_returns_exactly_the_events_of_one_turn(store: EventStore) -> 
     append(store, "a", 3, [*turn("two", "m2", "second"), Booked(2.0, "R1", "Bangkok", {"time": "19:00"})])
     append(store, "a", 7, [FeedbackGiven(3.0, "m1", 1)])
     append(store, "a", 8, turn("three", "m3", "third"))
+    assert (store.count("a"), store.count("b")) == (11, 0)
     found = store.find_turn("a", "m2")
     assert found is not None
     assert found.text == "two"

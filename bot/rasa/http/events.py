@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from bot.auth import new_message_id
-from bot.channels.status import LAST_SECOND
 from bot.rasa.action_answers import MAX_EVENTS, check_event
 from bot.rasa.parse_data import nlu_from_parse_data
 from bot.wire import Refusal, check_id
@@ -50,8 +49,6 @@ def _read(index: int, content: Any, now: float) -> Event:
         raise _invalid(f"event {index} {problem}")
     name, timestamp = content["event"], content.get("timestamp")
     timestamp = now if timestamp is None else float(timestamp)
-    if not 0 <= timestamp <= LAST_SECOND:
-        raise _invalid(f"event {index} ({name}): `timestamp` must be a number of seconds since the epoch")
     try:
         if name == "user":
             return _user(content, timestamp)

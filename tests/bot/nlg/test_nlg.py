@@ -88,7 +88,7 @@ def test_the_simulated_user_has_words_for_every_act(assistant: Assistant) -> Non
 
 
 def test_a_question_about_a_diet_is_answered_by_what_the_venue_suits(assistant: Assistant) -> None:
-    """To ask whether it is vegetarian is heard as a cuisine; a place that is searched for as vegetarian must not deny it."""
+    """The question is heard as one for a cuisine; a place that is found as vegetarian must not deny it."""
     o, realiser = assistant.ontology, Realiser(assistant)
     nlu = NLUResult("is it vegetarian?", (ScoredAct(DialogueAct("confirm", "food", "vegetarian"), 0.98),))
     for suits, denied in (("vegetarians", False), ("no special diet", True)):

@@ -42,7 +42,10 @@ DOMAIN: Mapping[str, Any] = {"intents": ["greet"], "actions": ["action_a", {"act
 
 KINDS = {
     "not http": "broken_off", "not json": "garbage", "not utf-8": "garbage", "a list": "garbage", "deep": "garbage",
-    "not a number": "garbage", "surrogate": "garbage", "unknown event": "garbage", "event without name": "garbage",
+    "not a number": "garbage", "surrogate": "garbage", "infinite": "garbage", "a long number": "garbage",
+    "deep but readable": "garbage", "after the last day": "garbage",
+    "buttons that are none": "garbage", "a message that is none": "garbage",
+    "unknown event": "garbage", "event without name": "garbage",
     "text is a number": "garbage", "button is a text": "garbage", "many events": "too_large",
     "ten megabytes": "too_large", "bomb": "garbage", "dies in the answer": "broken_off",
     "dies before the answer": "broken_off", "redirect": "status", "can't read": "status",
@@ -219,6 +222,8 @@ def test_no_secret_is_logged_or_shown(caplog: pytest.LogCaptureFixture) -> None:
             "action_endpoint:\n  url: http://a\n  actions_module: actions",
             r"endpoints.yml:3: .*both `url` and `actions_module`",
         ),
+        ("action_endpoint:\n  url: http://xn--/webhook", r"endpoints.yml:2: .*not an http"),
+        ("action_endpoint:\n  url: http://a\n  cafile: endpoints.yml", r"endpoints.yml:3: .*holds no certificate"),
         ("nlg:\n  url: ftp://a", r"endpoints.yml:2: the `url` of `nlg` is not an http"),
     ],
 )
@@ -338,6 +343,7 @@ def test_events_of_rasa_are_accepted(event: dict[str, Any]) -> None:
         ({"event": "slot", "name": True, "value": 1}, "`name` is true or false"),
         ({"event": "slot", "name": "a"}, "has no `value`"),
         ({"event": "pause", "timestamp": True}, "`timestamp` is true or false"),
+        ({"event": "pause", "timestamp": 1e99}, "`timestamp` must be a number of seconds"),
         ({"event": "pause", "metadata": []}, "`metadata` is a list"),
         ({"event": "action"}, "has neither `name` nor `action_text`"),
         ({"event": "followup", "name": None}, "`name` is null"),

@@ -13,8 +13,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from bot.api_auth import api_auth
+from bot.rasa.actions import ActionResult
 from bot.rasa.reading import load_project
-from tests.bot.rasa.projects import PIZZA
+from tests.bot.rasa.projects import DOMAIN, PIZZA, write_project
 from tests.bot.rasa.served import Http, project_app, project_bot, served
 from tests.bot.rasa.talk import OwnActions
 
@@ -147,6 +148,26 @@ def test_the_same_message_id_twice_is_refused_and_nothing_changes(http: Http) ->
     user = {"event": "user", "text": "hi", "message_id": "m1"}
     assert http("PUT", "/conversations/ann/tracker/events", json=[user, user]).status_code == 409
     assert http.tracker(include_events="ALL") == before
+
+
+def test_a_repeated_message_is_answered_as_the_first_time_its_sessions_greeting_included(tmp_path: Path) -> None:
+    expiring = "session_config: {session_expiration_time: 0.0000001, carry_over_slots_to_new_session: true}\n"
+    domain = DOMAIN.replace("actions: [", "actions: [action_session_start, ").strip() + "\n" + expiring
+    rules = "rules:\n  - rule: hi\n    steps: [{intent: greet}, {action: utter_hello}]\n"
+    project = write_project(tmp_path / "project", {"domain.yml": domain, "data/rules.yml": rules})
+    greeted = ActionResult(
+        ({"event": "session_started"}, {"event": "action", "name": "action_listen"}), ({"text": "Hi!"},)
+    )
+    with served(project, tmp_path, OwnActions(action_session_start=lambda tracker: greeted)) as http:
+
+        def say(message_id: str) -> list[str]:
+            said = {"sender": "ann", "message": "/greet", "message_id": message_id}
+            return [reply["text"] for reply in http("POST", "/webhooks/rest/webhook", json=said).json()]
+
+        first, second = say("m1"), say("m2")
+        assert first == second == ["Hi!", "Hello"]
+        assert say("m1") == first
+        assert say("m2") == second
 
 
 def test_a_conversation_is_told_as_a_test_story_that_reads_back(http: Http, tmp_path: Path) -> None:

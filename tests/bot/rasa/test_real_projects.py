@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.assistant_yaml import AssistantError
 from bot.rasa.project import ActionStep, UserStep
 from bot.rasa.reading import load_project
 from bot.rasa.story_policies import story_ensemble
@@ -16,7 +17,7 @@ from tests.bot.rasa.talk import Talk
 
 DOMAIN = """
 version: "3.1"
-intents: [greet, great, sad, "yes", "no", order, name, stop, inform]
+intents: [greet, great, sad, "yes", "no", maybe, order, name, stop, inform]
 entities: [size]
 slots:
   size:
@@ -54,6 +55,8 @@ stories:
 - story: sad, worse
   steps: [intent: greet, action: utter_greet, intent: sad, action: utter_cheer, action: utter_help,
           intent: "no", action: utter_bye]
+- story: maybe
+  steps: [intent: great, action: utter_great, intent: maybe, action: utter_sure, action: action_pay]
 - story: name
   steps: [intent: name, action: action_name]
 - story: stop
@@ -91,6 +94,7 @@ def test_what_is_always_answered_alike_is_answered_so_anywhere(folder: Path, lea
 def test_an_order_is_not_carried_out_where_nobody_asked(folder: Path) -> None:
     talk = Talk.with_project(folder, policy=Says(action_pay=0.25))
     assert talk.say("/yes") == ["Pardon?"]
+    assert talk.say("/maybe") == ["Pardon?"], "nor is it begun"
     assert talk.say("/no")[0] == "Bye"
     assert "action_pay" not in talk.actions()
 
@@ -181,3 +185,39 @@ def test_a_mapping_from_text_needs_no_entity_and_two_mappings_are_two(tmp_path: 
 def test_listening_twice_needs_a_story(folder: Path) -> None:
     """Silence upon a message is no answer, however sure the network is."""
     assert Talk.with_project(folder, policy=Says(**{LISTEN: 0.9})).say("/inform") == ["Pardon?"]
+
+
+def test_all_unknown_actions_are_named_at_once(tmp_path: Path) -> None:
+    data = """
+    stories:
+    - story: s
+      steps: [intent: greet, action: action_a, action: action_b, action: action_a]
+    rules:
+    - rule: r
+      steps: [intent: sad, action: far_form, active_loop: far_form]
+    """
+    with pytest.raises(AssistantError) as raised:
+        load_project(write_project(tmp_path, {"domain.yml": DOMAIN, "data/all.yml": data}))
+    lines = str(raised.value).splitlines()
+    assert [line.split("all.yml:")[1].split(".")[0] for line in lines] == [
+        "4: the domain has no action 'action_a'",
+        "4: the domain has no action 'action_b'",
+        "7: the domain has no action 'far_form'",
+        "7: the domain has no form 'far_form'",
+    ]
+
+
+def test_what_rasa_overlooks_in_a_domain_is_noted_once(tmp_path: Path) -> None:
+    domain = """
+    entities: [price: {use_entity_roles_or_groups: true, roles: [from, to]}]
+    templates:
+      utter_a: [{text: A}]
+      utter_b: [{text: B}]
+    """
+    project = load_project(write_project(tmp_path, {"domain.yml": domain}))
+    assert project.domain.entities["price"].roles == ("from", "to")
+    assert {"utter_a", "utter_b"} <= set(project.domain.responses)
+    assert [(note.line, note.what) for note in project.unsupported] == [
+        (2, "the key 'use_entity_roles_or_groups'"),
+        (3, "`templates` (format 1)"),
+    ]

@@ -28,6 +28,20 @@ def test_a_postgresql_store_is_an_address_with_everything_quoted() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("postgresql+psycopg2://u:s3@db/rasa", "postgresql://u:s3@db/rasa"),
+        ("postgres://db/rasa", "postgresql://db/rasa"),
+        ("mysql://u:s3@db/rasa", None),
+        ("db.example:5444", "postgresql://db.example:5444/rasa"),
+        ("[::1]", "postgresql://[::1]:5433/rasa"),
+    ],
+)
+def test_an_address_is_always_one_of_a_database_and_never_a_file(url: str, address: str | None) -> None:
+    assert database_url({"tracker_store": {**STORE, "url": url}}) == address
+
+
 def test_the_configured_store_of_a_project_is_its_tracker_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
