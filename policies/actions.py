@@ -76,7 +76,8 @@ class ActionSpace:
         """(B, A) whether each action makes sense now; no row is ever all False.
 
         A question about a known venue, or a venue that the user names, leaves only ``answer`` and what the user
-        asked for besides. Who asks for alternatives is not offered the same again. Otherwise either some slot has an
+        asked for besides. Who asks for alternatives is neither offered
+        the same again nor asked what else there is. Otherwise either some slot has an
         accepted value, then ``offer`` is allowed, or none has, then every ``request_s`` is.
         """
         t = self.thresholds
@@ -98,7 +99,7 @@ class ActionSpace:
             venue & (asked | named | (byname & (belief.last.kind != KIND["answer"]))),
             belief.offered.any(axis=1) & (belief.method[:, METHOD["byalternatives"]] > t.heard),
             *self._booking_masks(belief, venue),
-            (venue | belief.none_matched | belief.booked) & ~question,
+            (venue | belief.none_matched | belief.booked) & ~question & ~declined,
             belief.method[:, METHOD["finished"]] > t.finished,
         ]
         masks = np.column_stack(columns)

@@ -94,6 +94,15 @@ def test_alternatives_are_fresh_until_there_are_none() -> None:
     assert act.kind == "alternative_none"
 
 
+def test_who_asks_for_another_is_not_asked_what_else() -> None:
+    state = heard(BeliefState.initial(ONTOLOGY), "inform(food=food 8)", confidence=0.9)
+    state = did(state, does(state, "offer"))
+    assert SPACE.masks(state)[0, SPACE.index["reqmore"]]
+    masks = SPACE.masks(heard(state, "reqalts()", confidence=0.9))[0]
+    assert masks[SPACE.index["offer_alternative"]]
+    assert not masks[SPACE.index["reqmore"]]
+
+
 def test_offer_none_proposes_the_most_helpful_relaxation() -> None:
     table = {e: (ONTOLOGY.attribute(e, "food"), ONTOLOGY.attribute(e, "area")) for e in range(40)}
     missing = next(
