@@ -7,7 +7,7 @@ that every complaint can name file, line and remedy.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
+ALIASED = 20_000
+"""Values that a file may have beyond one a character, which is more than there are without aliases."""
 _TAG = "tag:yaml.org,2002:"
 _NAMES = {"dict": "a mapping (key: value)", "list": "a list (- item)", "str": "a text", "number": "a number"}
 
@@ -132,6 +134,10 @@ def read_yaml(path: Path, *, needed_for: str) -> Any:
     text = read_text(path, needed_for=needed_for)
     try:
         node = YAML(typ="safe", pure=True).compose(text)
+        room = iter(range(len(text) + ALIASED))
+        return None if node is None else _plain(path, node, frozenset(), room)
+    except AssistantError:
+        raise
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = error.problem or error.context or "it can't be read"
@@ -142,7 +148,6 @@ def read_yaml(path: Path, *, needed_for: str) -> Any:
         raise AssistantError(path, 0, f"not valid YAML: {problem}", "Remove control characters") from None
     except RecursionError:
         raise AssistantError(path, 0, "the YAML is nested too deeply", "Flatten it") from None
-    return None if node is None else _plain(path, node, frozenset())
 
 
 def read_map(path: Path, *, needed_for: str) -> YamlMap:
@@ -161,8 +166,11 @@ def read_list(path: Path, *, needed_for: str) -> YamlList:
     return value
 
 
-def _plain(path: Path, node: Node, above: frozenset[int]) -> Any:
+def _plain(path: Path, node: Node, above: frozenset[int], room: Iterator[int]) -> Any:
+    """``room`` is used up value by value: a few lines of aliases could stand for more than memory holds."""
     line = node.start_mark.line + 1
+    if next(room, None) is None:
+        raise AssistantError(path, line, "aliases (*name) make the file too large", "Write the values out")
     if id(node) in above:
         raise AssistantError(path, line, "an alias contains itself", "Write the value out")
     if isinstance(node, ScalarNode):
@@ -177,12 +185,12 @@ def _plain(path: Path, node: Node, above: frozenset[int]) -> Any:
             key = str(key_node.value)
             if key in mapping:
                 raise AssistantError(path, key_line, f"{key!r} is given twice", "Remove one of the two")
-            mapping[key] = _plain(path, value_node, above)
+            mapping[key] = _plain(path, value_node, above, room)
             mapping.lines[key] = key_line
         return mapping
     items = YamlList(path, line)
     for item in node.value:
-        items.append(_plain(path, item, above))
+        items.append(_plain(path, item, above, room))
         items.lines.append(item.start_mark.line + 1)
     return items
 

@@ -10,7 +10,7 @@
 
 The developer is whoever shows the inspector's token, Rasa's token (``?token=`` or as a bearer) or an admin's JWT; on a
 loopback address with none of them set, whoever connects to it by a loopback name (so that a foreign name pointed at
-127.0.0.1 opens nothing).
+127.0.0.1 opens nothing) and not from a page of another site, which may send what it can't read the answer to.
 """
 
 from __future__ import annotations
@@ -110,7 +110,9 @@ class Access:
             return False
         host = connection.headers.get("host", "").rpartition(":")
         name = host[0] if host[2].isdecimal() and host[0] else "".join(host)
-        return self.settings.is_loopback and is_loopback(name)
+        headers, origins = connection.headers, self.settings.allowed_origins
+        own_page = origin_allowed(headers.get("origin"), headers.get("host"), origins)
+        return self.settings.is_loopback and is_loopback(name) and own_page
 
     def _denied(self, connection: HTTPConnection) -> Refusal:
         genuine = self.api.caller(bearer(connection.headers.get("authorization"))) is not None

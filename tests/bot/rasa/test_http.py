@@ -223,6 +223,22 @@ def test_predictions_name_every_action_and_change_nothing(http: Http) -> None:
     assert http("POST", "/conversations/ann/messages", json=wrong).status_code == 400
 
 
+def test_a_page_of_another_site_makes_nothing_happen(http: Http) -> None:
+    stories = b"stories: [{story: a, steps: [{intent: greet}, {action: utter_greet}]}]"
+    for origin, status in (("https://evil.example", 401), ("null", 401), ("http://localhost", 200)):
+        told = {"Origin": origin, "Content-Type": "text/plain"}
+        assert http("POST", "/model/test/stories", content=stories, headers=told).status_code == status, origin
+
+
+def test_stories_of_a_few_lines_cannot_fill_the_memory(http: Http) -> None:
+    nested = "&a0 [x, x, x, x, x, x, x, x, x, x]"
+    for level in range(1, 12):
+        nested += f", &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]"
+    answer = http("POST", "/model/test/stories", content=f"stories: [{nested}]".encode())
+    assert (answer.status_code, answer.json()["reason"]) == (400, "TestingError")
+    assert "aliases (*name) make the file too large" in answer.json()["message"]
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [("PUT", "/model"), ("DELETE", "/model"), ("POST", "/model/train"), ("POST", "/model/test/intents")],
