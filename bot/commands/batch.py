@@ -13,7 +13,7 @@ from bot.batch.scores import Offer, catalogue_of, offers, tables_of
 from bot.batch.served_scores import SCORES
 from bot.config import Config
 from bot.errors import CommandError
-from bot.rasa.reading_files import is_rasa_project
+from bot.rasa.reading.files import is_rasa_project
 from bot.report import console, print_json, print_table
 from bot.stored_log import all_ids, opened_log
 from memory.key_values import write_key_values

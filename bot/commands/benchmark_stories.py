@@ -14,7 +14,7 @@ from bot.commands.benchmark_probes import counted
 from bot.errors import CommandError
 from bot.machine import machine
 from bot.rasa.project import RasaProject, Story
-from bot.rasa.reading import load_project
+from bot.rasa.reading.loading import load_project
 from bot.rasa.story_policies import story_ensemble
 from bot.rasa.training import story_run, story_scripts
 from bot.report import print_json, print_table

@@ -13,7 +13,7 @@ from rich.markup import escape
 from bot.app import Bot, build
 from bot.config import Config
 from bot.conversations import Conversations, TurnError
-from bot.rasa.reading_files import is_rasa_project
+from bot.rasa.reading.files import is_rasa_project
 from bot.report import console
 from memory.belief import top_values
 from memory.dialogue import BotResponse, UserMessage

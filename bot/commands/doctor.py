@@ -12,7 +12,7 @@ from pathlib import Path
 import bot
 from bot.config import Config
 from bot.errors import explain
-from bot.rasa.reading_files import is_rasa_project
+from bot.rasa.reading.files import is_rasa_project
 from bot.report import console, print_json, print_table
 
 Check = Callable[[Config], str]
@@ -55,7 +55,7 @@ def _sqlite(config: Config) -> str:
 
 def _assistant(config: Config) -> str:
     if is_rasa_project(config.assistant):
-        from bot.rasa.reading import load_project, require_environment
+        from bot.rasa.reading.loading import load_project, require_environment
 
         project = load_project(config.assistant)
         require_environment(project)
@@ -69,8 +69,8 @@ def _assistant(config: Config) -> str:
 
 def _nlu(config: Config) -> str:
     if is_rasa_project(config.assistant):
-        from bot.rasa.nlu import RasaNLU
-        from bot.rasa.reading import load_project
+        from bot.rasa.nlu.parsing import RasaNLU
+        from bot.rasa.reading.loading import load_project
 
         intents = RasaNLU.load(config.model_dir / "nlu", load_project(config.assistant)).parse("hello").intents
         return f"understands 'hello' as {intents[0][0] if intents else 'nothing'}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import bot
 from bot.commands.rasa_notes import print_unsupported
 from bot.errors import CommandError
-from bot.rasa.reading import is_rasa_project, load_project
+from bot.rasa.reading.loading import is_rasa_project, load_project
 from bot.report import console
 
 _ROOT = Path(bot.__file__).parents[1]

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bot.config import Config
 from bot.errors import CommandError
 from bot.log_filter import turn_filter
-from bot.rasa.reading_files import is_rasa_project
+from bot.rasa.reading.files import is_rasa_project
 from bot.report import console, print_json, print_table
 from bot.reporting.dialogues import Dialogue, dialogues
 from bot.reporting.metrics import report_of

@@ -10,7 +10,7 @@ from bot.assistant_yaml import read_map
 from bot.channels.slack_settings import slack_settings
 from bot.channels.views import BeliefViews
 from bot.config import Config
-from bot.rasa.reading_files import is_rasa_project, plain
+from bot.rasa.reading.files import is_rasa_project, plain
 from bot.server import create_app
 from bot.server import serve as run
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from bot.commands.benchmark_probes import counted
 from bot.errors import CommandError
-from bot.rasa.nlu import RasaNLU
+from bot.rasa.nlu.parsing import RasaNLU
 from bot.rasa.project import RasaProject, Story
-from bot.rasa.reading import is_rasa_project, load_project
+from bot.rasa.reading.loading import is_rasa_project, load_project
 from bot.rasa.story_policies import story_ensemble
 from bot.rasa.story_tests import StoryResult, failed_stories_yaml, summary, try_story
 from bot.report import console, print_json, print_table

@@ -10,7 +10,7 @@ from bot.assistant import Assistant, load_assistant
 from bot.commands.progress import training_progress
 from bot.config import Config
 from bot.errors import CommandError
-from bot.rasa.reading_files import is_rasa_project
+from bot.rasa.reading.files import is_rasa_project
 from bot.report import console, print_json, print_table
 from bot.task import error_model
 from bot.tuned_settings import with_tuned

@@ -11,7 +11,7 @@ from bot.commands.progress import training_progress
 from bot.commands.rasa_notes import print_unsupported
 from bot.config import Config
 from bot.errors import CommandError
-from bot.rasa.reading import load_project
+from bot.rasa.reading.loading import load_project
 from bot.report import console, print_json, print_table
 
 

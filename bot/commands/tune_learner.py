@@ -14,7 +14,7 @@ import numpy as np
 
 from bot.commands.benchmark_probes import counted
 from bot.errors import CommandError
-from bot.rasa.reading_files import is_rasa_project
+from bot.rasa.reading.files import is_rasa_project
 from bot.report import console, print_json, print_table
 from bot.tuned_settings import patch
 from policies.files import write_atomically

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from bot.rasa.actions import ActionResult, Actions, idempotency_key
+from bot.rasa.actions.protocol import ActionResult, Actions, idempotency_key
+from bot.rasa.actions.response_server import ResponseServerError
 from bot.rasa.conversation import RasaConversation, apply_event
 from bot.rasa.project import RasaProject
-from bot.rasa.response_server import ResponseServerError
 from bot.rasa.responses import Randomness, bot_response, choose_variant, says_something, spoken
 from bot.rasa.tracker import rasa_events, tracker_json
 from memory.dialogue import BotResponse
@@ -24,7 +24,7 @@ log = logging.getLogger("rejoinder.rasa")
 
 
 class ResponseSource(Protocol):
-    """A server that words the responses (``bot.rasa.response_server``)."""
+    """A server that words the responses (``bot.rasa.actions.response_server``)."""
 
     async def generate(
         self,

@@ -16,16 +16,16 @@ from bot.config import Config
 from bot.conversations import Conversations
 from bot.limits import ServerSettings
 from bot.nlu.pool import NLUPool
-from bot.rasa.actions import Actions
-from bot.rasa.actions_choice import choose_actions, choose_response_server
+from bot.rasa.actions.choice import choose_actions, choose_response_server
+from bot.rasa.actions.protocol import Actions
 from bot.rasa.credentials import slack_of_credentials, socketio_of_credentials
 from bot.rasa.engine import RasaEngine
 from bot.rasa.http.conversation_api import ConversationApi
 from bot.rasa.http.model_api import ModelApi
 from bot.rasa.http.sent_stories import SentStories
-from bot.rasa.nlu import RasaNLU
+from bot.rasa.nlu.parsing import RasaNLU
 from bot.rasa.project import RasaProject
-from bot.rasa.reading import load_project, require_environment
+from bot.rasa.reading.loading import load_project, require_environment
 from bot.rasa.views import RasaViews
 from memory.dialogue import NLUResult, SystemAct
 from memory.store import EventStore

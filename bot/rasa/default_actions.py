@@ -8,8 +8,8 @@ from bot.rasa.action_run import ActionRun
 from bot.rasa.conversation import REQUESTED, TWO_STAGE_FALLBACK
 from bot.rasa.features import SESSION_METADATA
 from bot.rasa.mappings import extracted_slots
-from bot.rasa.names import FALLBACK_INTENT
 from bot.rasa.parse_data import parse_data
+from bot.rasa.reading.names import FALLBACK_INTENT
 from memory.dialogue import BotResponse, Button
 from policies.stories.state import LISTEN
 

@@ -17,7 +17,7 @@ from functools import cache
 from bot.engine import turn_rng
 from bot.errors import CommandError
 from bot.rasa.action_run import ActionRun, ResponseSource, TurnContext
-from bot.rasa.actions import ActionFailed, ActionRejected, Actions, NoActions
+from bot.rasa.actions.protocol import ActionFailed, ActionRejected, Actions, NoActions
 from bot.rasa.conversation import RasaConversation, apply_event, fold, situation
 from bot.rasa.default_actions import DEFAULT_ACTIONS, SESSION_START, listen_again
 from bot.rasa.features import SESSION_METADATA

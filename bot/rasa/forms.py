@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.rasa.action_run import ActionRun
-from bot.rasa.actions import ActionFailed, ActionRejected
+from bot.rasa.actions.protocol import ActionFailed, ActionRejected
 from bot.rasa.conversation import REQUESTED, apply_event
 from bot.rasa.project import Form, RasaDomain
 from memory.events import Event, TrackerEvent

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from bot.rasa.names import base_intent
 from bot.rasa.project import ActionStep, LoopStep, RasaProject, SlotStep, Step, Story, UserStep
+from bot.rasa.reading.names import base_intent
 from bot.rasa.story_states import ReplayedAction, replay
 from memory.dialogue import NLUResult
 from policies.stories.ensemble import Choice, StoryEnsemble

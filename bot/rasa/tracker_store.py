@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from bot.rasa.reading_files import is_rasa_project, read_endpoints_file
+from bot.rasa.reading.files import is_rasa_project, read_endpoints_file
 
 PORT = 5432
 _PORT_GIVEN = re.compile(r"^[^:]+:\d+$|\]:\d+$")

@@ -52,7 +52,7 @@ def train_project(
     """
     _require_torch()
     from bot.nlu.encoder_export import DEFAULT_MODEL
-    from bot.rasa.nlu_training import train_rasa_nlu
+    from bot.rasa.nlu.training import train_rasa_nlu
 
     shown = progress or (lambda stage, share: None)
     started, target = time.monotonic(), Path(folder)

@@ -11,8 +11,8 @@ from bot.channels.tracker import parse_json
 from bot.channels.websocket import history_json
 from bot.conversations import history
 from bot.rasa.conversation import apply_event, new_conversation
-from bot.rasa.names import base_intent
 from bot.rasa.project import RasaDomain
+from bot.rasa.reading.names import base_intent
 from bot.rasa.tracker import current_state
 from memory.conversation import MOOD_MEMORY
 from memory.dialogue import NLUResult

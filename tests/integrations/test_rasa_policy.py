@@ -18,7 +18,7 @@ import pytest
 
 from bot.rasa.http.events import read_events
 from bot.rasa.project import RasaProject
-from bot.rasa.reading import load_project
+from bot.rasa.reading.loading import load_project
 from bot.rasa.story_states import story_examples
 from bot.rasa.tracker import apply_event, new_conversation, situation
 from memory.events import TrackerEvent

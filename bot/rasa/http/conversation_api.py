@@ -18,8 +18,8 @@ from bot.channels.views import Views
 from bot.conversations import Conversations, EngineTurn, TurnFailed, UnknownConversation
 from bot.rasa.http.events import begins_a_session, read_events
 from bot.rasa.http.story import story_yaml
-from bot.rasa.names import DEFAULT_ACTIONS, DEFAULT_INTENTS
 from bot.rasa.project import RasaDomain
+from bot.rasa.reading.names import DEFAULT_ACTIONS, DEFAULT_INTENTS
 from bot.wire import Refusal, check_id, json_response, read_json, read_object, take_id, take_text
 from memory.dialogue import BotResponse
 from memory.events import BotUttered, Event, UserUttered

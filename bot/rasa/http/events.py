@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.auth import new_message_id
-from bot.rasa.action_answers import MAX_EVENTS, check_event
+from bot.rasa.actions.answers import MAX_EVENTS, check_event
 from bot.rasa.parse_data import nlu_from_parse_data
 from bot.wire import Refusal, check_id
 from memory.dialogue import BotResponse, Button

@@ -10,9 +10,9 @@ from typing import Any
 
 from bot.assistant_yaml import AssistantError, YamlMap, read_map
 from bot.rasa.project import RasaProject, Story
-from bot.rasa.reading_files import Notes
-from bot.rasa.reading_steps import StepReader
-from bot.rasa.reading_stories import StoryReader
+from bot.rasa.reading.files import Notes
+from bot.rasa.reading.steps import StepReader
+from bot.rasa.reading.stories import StoryReader
 from bot.rasa.story_tests import summary, try_story
 from memory.dialogue import NLUResult
 from policies.stories.ensemble import StoryEnsemble

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from bot.assistant_yaml import AssistantError
-from bot.rasa.actions import ActionFailed
-from bot.rasa.actions_choice import choose_actions
-from bot.rasa.actions_local import LocalActions
+from bot.rasa.actions.choice import choose_actions
+from bot.rasa.actions.local import LocalActions
+from bot.rasa.actions.protocol import ActionFailed
 from tests.bot.rasa.sdk_outcomes import DOMAIN, described, outcomes, tracker
 
 

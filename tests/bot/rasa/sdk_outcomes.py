@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.assistant_yaml import read_map
-from bot.rasa.actions import ActionFailed, ActionRejected, ActionResult
+from bot.rasa.actions.protocol import ActionFailed, ActionRejected, ActionResult
 
 PROJECT = Path(__file__).parent / "action_project"
 DOMAIN: Mapping[str, Any] = json.loads(json.dumps(read_map(PROJECT / "domain.yml", needed_for="actions")))

@@ -16,10 +16,10 @@ from bot.config import Config
 from bot.conversations import Conversations
 from bot.limits import ServerSettings
 from bot.nlu.pool import NLUPool
-from bot.rasa.actions import Actions
+from bot.rasa.actions.protocol import Actions
 from bot.rasa.app import ProjectChannels, RasaBot
 from bot.rasa.engine import RasaEngine
-from bot.rasa.reading import load_project
+from bot.rasa.reading.loading import load_project
 from bot.rasa.views import RasaViews
 from bot.server import create_app
 from memory.dialogue import NLUResult, SystemAct

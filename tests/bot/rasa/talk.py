@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bot.rasa.actions import ActionResult
+from bot.rasa.actions.protocol import ActionResult
 from bot.rasa.conversation import RasaConversation, new_conversation
 from bot.rasa.engine import RasaEngine, RasaTurn
-from bot.rasa.reading import load_project
-from bot.rasa.shortcut import read_shortcut
+from bot.rasa.nlu.shortcut import read_shortcut
+from bot.rasa.reading.loading import load_project
 from memory.dialogue import BotResponse, Entity, NLUResult, UserMessage
 from memory.events import BotUttered, Event, TrackerEvent, event_from_json, event_to_json
 from policies.stories.state import StoryPolicy

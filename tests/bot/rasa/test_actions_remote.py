@@ -19,17 +19,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.assistant_yaml import AssistantError, read_map
-from bot.rasa.action_answers import check_event, read_result
-from bot.rasa.actions import ActionFailed, ActionRejected, ActionResult, NoActions, idempotency_key
-from bot.rasa.actions_choice import choose_actions, choose_response_server
-from bot.rasa.actions_remote import RemoteActions
-from bot.rasa.circuit import CircuitBreaker
+from bot.rasa.actions.answers import check_event, read_result
+from bot.rasa.actions.choice import choose_actions, choose_response_server
+from bot.rasa.actions.circuit import CircuitBreaker
+from bot.rasa.actions.endpoint import EndpointSettings, read_endpoint
+from bot.rasa.actions.protocol import ActionFailed, ActionRejected, ActionResult, NoActions, idempotency_key
+from bot.rasa.actions.remote import RemoteActions
+from bot.rasa.actions.response_server import ResponseServer, ResponseServerError
 from bot.rasa.conversation import new_conversation
-from bot.rasa.endpoint import EndpointSettings, read_endpoint
 from bot.rasa.engine import RasaEngine
-from bot.rasa.reading import load_project
-from bot.rasa.reading_files import plain
-from bot.rasa.response_server import ResponseServer, ResponseServerError
+from bot.rasa.reading.files import plain
+from bot.rasa.reading.loading import load_project
 from memory.dialogue import UserMessage
 from memory.events import BotUttered, TrackerEvent
 from tests.bot.rasa.broken_server import ANSWERS, GOOD, BrokenServer, broken_server

@@ -17,14 +17,14 @@ from typing import Any
 
 import pytest
 
-from bot.rasa.actions import ActionFailed
-from bot.rasa.actions_choice import choose_actions
-from bot.rasa.actions_local import LocalActions
-from bot.rasa.actions_remote import RemoteActions
+from bot.rasa.actions.choice import choose_actions
+from bot.rasa.actions.endpoint import EndpointSettings
+from bot.rasa.actions.local import LocalActions
+from bot.rasa.actions.protocol import ActionFailed
+from bot.rasa.actions.remote import RemoteActions
 from bot.rasa.conversation import new_conversation
-from bot.rasa.endpoint import EndpointSettings
 from bot.rasa.engine import RasaEngine
-from bot.rasa.reading import load_project
+from bot.rasa.reading.loading import load_project
 from memory.dialogue import UserMessage
 from memory.events import BotUttered
 from tests.bot.rasa.sdk_environment import ROOT, sdk_python

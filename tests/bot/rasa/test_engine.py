@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.errors import CommandError
-from bot.rasa.actions import ActionFailed, ActionRejected, ActionResult
+from bot.rasa.actions.protocol import ActionFailed, ActionRejected, ActionResult
+from bot.rasa.actions.response_server import ResponseServerError
 from bot.rasa.conversation import new_conversation
 from bot.rasa.default_actions import NOT_UNDERSTOOD
 from bot.rasa.engine import APOLOGY, MAX_PREDICTIONS
-from bot.rasa.response_server import ResponseServerError
 from bot.rasa.tracker import current_state
 from memory.dialogue import UserMessage
 from memory.events import BotUttered, TrackerEvent, UserUttered

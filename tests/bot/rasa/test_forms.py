@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from bot.rasa.actions import ActionFailed, ActionResult
+from bot.rasa.actions.protocol import ActionFailed, ActionResult
 from bot.rasa.conversation import apply_event, new_conversation
 from bot.rasa.default_actions import NOT_UNDERSTOOD
 from bot.rasa.engine import APOLOGY
 from bot.rasa.mappings import extracted_slots
-from bot.rasa.reading import load_project
+from bot.rasa.reading.loading import load_project
 from memory.dialogue import Entity, NLUResult
 from memory.events import TrackerEvent, UserUttered
 from tests.bot.rasa.projects import PIZZA, write_project

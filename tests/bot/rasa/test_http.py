@@ -13,8 +13,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from bot.api_auth import api_auth
-from bot.rasa.actions import ActionResult
-from bot.rasa.reading import load_project
+from bot.rasa.actions.protocol import ActionResult
+from bot.rasa.reading.loading import load_project
 from tests.bot.rasa.projects import DOMAIN, PIZZA, write_project
 from tests.bot.rasa.served import Http, project_app, project_bot, served
 from tests.bot.rasa.talk import OwnActions

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.nlu.pipeline import NLUError
-from bot.rasa.nlu import RasaNLU
-from bot.rasa.nlu_entities import EntityReader
-from bot.rasa.nlu_settings import NluSettings
-from bot.rasa.nlu_training import train_rasa_nlu
+from bot.rasa.nlu.entities import EntityReader
+from bot.rasa.nlu.parsing import RasaNLU
+from bot.rasa.nlu.settings import NluSettings
+from bot.rasa.nlu.training import train_rasa_nlu
 from bot.rasa.project import RasaProject
-from bot.rasa.reading import load_project
+from bot.rasa.reading.loading import load_project
 from memory.dialogue import Entity
 from tests.bot.rasa.projects import PIZZA, write_project
 

@@ -11,8 +11,8 @@ import pytest
 
 from bot.assistant_yaml import AssistantError
 from bot.rasa.project import ActionStep, Condition, LoopStep, ResponseVariant, SlotMapping, StoryEntity, UserStep
-from bot.rasa.reading import is_rasa_project, load_project, require_environment
-from bot.rasa.reading_nlu import read_nlu_file
+from bot.rasa.reading.loading import is_rasa_project, load_project, require_environment
+from bot.rasa.reading.nlu import read_nlu_file
 from tests.bot.rasa.projects import DOMAIN, PIZZA, write_project
 
 

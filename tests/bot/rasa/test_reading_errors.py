@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.assistant_yaml import AssistantError
-from bot.rasa.reading import load_project
+from bot.rasa.reading.loading import load_project
 from tests.bot.rasa.projects import DOMAIN, PIZZA, stories, write_project
 
 RULE = 'version: "3.1"\nrules:\n  - rule: r\n    steps:\n'

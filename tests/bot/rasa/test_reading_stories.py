@@ -7,12 +7,12 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.rasa.annotations import read_annotations
+from bot.rasa.nlu.shortcut import Shortcut, read_shortcut
 from bot.rasa.project import ActionStep, LoopStep, SlotStep, Step, UserStep
-from bot.rasa.reading import load_project
-from bot.rasa.reading_files import Notes
-from bot.rasa.reading_parts import MAX_VARIANTS, variants
-from bot.rasa.shortcut import Shortcut, read_shortcut
+from bot.rasa.reading.annotations import read_annotations
+from bot.rasa.reading.files import Notes
+from bot.rasa.reading.loading import load_project
+from bot.rasa.reading.parts import MAX_VARIANTS, variants
 from tests.bot.rasa.projects import stories, write_project
 
 GREET, BOOK, HELLO = UserStep("greet"), UserStep("book"), ActionStep("utter_hello")

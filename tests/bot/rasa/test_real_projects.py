@@ -8,7 +8,7 @@ import pytest
 
 from bot.assistant_yaml import AssistantError
 from bot.rasa.project import ActionStep, UserStep
-from bot.rasa.reading import load_project
+from bot.rasa.reading.loading import load_project
 from bot.rasa.story_policies import story_ensemble
 from bot.rasa.story_tests import try_story
 from policies.stories.state import LISTEN, History, StoryPrediction

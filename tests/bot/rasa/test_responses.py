@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.rasa.project import RasaDomain, ResponseVariant
-from bot.rasa.reading import load_project
+from bot.rasa.reading.loading import load_project
 from bot.rasa.responses import bot_response, choose_variant, filled, says_something, spoken
 from memory.dialogue import Button
 from tests.bot.rasa.projects import PIZZA

@@ -9,7 +9,7 @@ import pytest
 
 from bot.assistant_yaml import AssistantError
 from bot.rasa.conversation import situation
-from bot.rasa.reading import load_project
+from bot.rasa.reading.loading import load_project
 from bot.rasa.story_policies import story_ensemble
 from bot.rasa.story_states import contradictions, replay, rules_of, story_examples
 from policies.stories.rules import RuleState

@@ -16,7 +16,7 @@ from bot.commands import benchmark_stories
 from bot.errors import CommandError
 from bot.rasa import training
 from bot.rasa.project import ActionStep, RasaProject, UserStep
-from bot.rasa.reading import load_project
+from bot.rasa.reading.loading import load_project
 from bot.rasa.story_policies import story_ensemble
 from bot.rasa.story_states import as_told
 from bot.rasa.story_tests import failed_stories_yaml, summary, try_story

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.rasa.conversation import RasaConversation, apply_event, fold, new_conversation, situation
-from bot.rasa.reading import load_project
+from bot.rasa.reading.loading import load_project
 from bot.rasa.tracker import applied_events, current_state, rasa_events
 from memory.dialogue import BotResponse, Entity, NLUResult
 from memory.events import BotUttered, Event, FeedbackGiven, TrackerEvent, UserUttered, event_from_json, event_to_json

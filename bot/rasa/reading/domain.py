@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from bot.assistant_yaml import AssistantError, YamlList, YamlMap, describe, did_you_mean
-from bot.rasa.names import DEFAULT_INTENTS, base_intent
 from bot.rasa.project import EntityType, Form, Intent, RasaDomain, Slot
-from bot.rasa.reading_files import DOMAIN_KEYS, Notes, check_known, plain
-from bot.rasa.reading_forms import FormMappings, read_forms
-from bot.rasa.reading_responses import read_responses
-from bot.rasa.reading_slots import read_slots
+from bot.rasa.reading.files import DOMAIN_KEYS, Notes, check_known, plain
+from bot.rasa.reading.forms import FormMappings, read_forms
+from bot.rasa.reading.names import DEFAULT_INTENTS, base_intent
+from bot.rasa.reading.responses import read_responses
+from bot.rasa.reading.slots import read_slots
 
 _SESSION = ("session_expiration_time", "carry_over_slots_to_new_session")
 _SESSION_MINUTES = 60

@@ -19,10 +19,10 @@ import zlib
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bot.rasa.action_answers import parse_json, read_result
-from bot.rasa.actions import ActionFailed, ActionRejected, ActionResult
-from bot.rasa.circuit import CircuitBreaker
-from bot.rasa.endpoint import EndpointClient, EndpointError, EndpointSettings
+from bot.rasa.actions.answers import parse_json, read_result
+from bot.rasa.actions.circuit import CircuitBreaker
+from bot.rasa.actions.endpoint import EndpointClient, EndpointError, EndpointSettings
+from bot.rasa.actions.protocol import ActionFailed, ActionRejected, ActionResult
 
 log = logging.getLogger("rejoinder.actions")
 

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bot.rasa.action_answers import check_response, parse_json
-from bot.rasa.circuit import CircuitBreaker
-from bot.rasa.endpoint import EndpointClient, EndpointError, EndpointSettings
+from bot.rasa.actions.answers import check_response, parse_json
+from bot.rasa.actions.circuit import CircuitBreaker
+from bot.rasa.actions.endpoint import EndpointClient, EndpointError, EndpointSettings
 
 
 class ResponseServerError(Exception):

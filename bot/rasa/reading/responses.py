@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.assistant_yaml import YamlList, YamlMap, describe
 from bot.rasa.project import ResponseVariant
-from bot.rasa.reading_files import Notes, check_known, plain
+from bot.rasa.reading.files import Notes, check_known, plain
 
 _PARTS = ("buttons", "image", "custom", "attachment", "elements", "quick_replies", "button_type")
 _OWN = ("text", "channel", "condition", "metadata", "id")

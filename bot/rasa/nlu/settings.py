@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bot.rasa.project import NluData
-from bot.rasa.reading_config import DUCKLING_DIMENSIONS
+from bot.rasa.reading.settings import DUCKLING_DIMENSIONS
 
 THRESHOLD, AMBIGUITY = 0.3, 0.1
 """FallbackClassifier's own defaults."""

@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from bot.assistant_yaml import AssistantError
-from bot.rasa.names import DEFAULT_INTENTS, base_intent
 from bot.rasa.project import ActionStep, NluData, RasaDomain, RasaProject, Story
-from bot.rasa.reading_config import read_config, read_credentials, read_endpoints
-from bot.rasa.reading_domain import read_domain
-from bot.rasa.reading_files import Notes, collect, fingerprint, is_rasa_project
-from bot.rasa.reading_nlu import read_nlu
-from bot.rasa.reading_steps import StepReader
-from bot.rasa.reading_stories import StoryReader
+from bot.rasa.reading.domain import read_domain
+from bot.rasa.reading.files import Notes, collect, fingerprint, is_rasa_project
+from bot.rasa.reading.names import DEFAULT_INTENTS, base_intent
+from bot.rasa.reading.nlu import read_nlu
+from bot.rasa.reading.settings import read_config, read_credentials, read_endpoints
+from bot.rasa.reading.steps import StepReader
+from bot.rasa.reading.stories import StoryReader
 
 __all__ = ["is_rasa_project", "load_project", "require_environment"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.assistant_yaml import AssistantError, YamlList, YamlMap, describe
 from bot.rasa.project import Form
-from bot.rasa.reading_files import Notes
+from bot.rasa.reading.files import Notes
 
 FormMappings = dict[str, list[YamlMap]]
 """Slot mappings that forms of format 2 hold: slot -> mappings as format 3 has them, conditions included."""

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from bot.assistant_yaml import YamlList, YamlMap, describe
 from bot.rasa.project import LoopStep, SlotStep, Step, Story, UserStep
-from bot.rasa.reading_files import Notes, relative
-from bot.rasa.reading_parts import Checkpoint, Part, join_parts, variants
-from bot.rasa.reading_steps import StepReader
+from bot.rasa.reading.files import Notes, relative
+from bot.rasa.reading.parts import Checkpoint, Part, join_parts, variants
+from bot.rasa.reading.steps import StepReader
 
 Kind = Literal["story", "rule", "test"]
 _ELLIPSIS = "..."

@@ -17,12 +17,12 @@ from bot.nlu.sentiment import sentiment
 from bot.nlu.slots import Sentence
 from bot.nlu.tagger import Tagger
 from bot.nlu.tokens import clean, lower
-from bot.rasa.names import DEFAULT_INTENTS, FALLBACK_INTENT, base_intent
-from bot.rasa.nlu_background import BACKGROUND
-from bot.rasa.nlu_entities import EntityReader
-from bot.rasa.nlu_settings import NluSettings, nlu_fingerprint
+from bot.rasa.nlu.background import BACKGROUND
+from bot.rasa.nlu.entities import EntityReader
+from bot.rasa.nlu.settings import NluSettings, nlu_fingerprint
+from bot.rasa.nlu.shortcut import Shortcut, read_shortcut
 from bot.rasa.project import RasaProject
-from bot.rasa.shortcut import Shortcut, read_shortcut
+from bot.rasa.reading.names import DEFAULT_INTENTS, FALLBACK_INTENT, base_intent
 from memory.dialogue import Entity, NLUResult
 
 SCHEMA = 1

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from bot.assistant_yaml import AssistantError
-from bot.rasa.action_answers import parse_json, read_result
-from bot.rasa.actions import ActionFailed, ActionRejected, ActionResult
+from bot.rasa.actions.answers import parse_json, read_result
+from bot.rasa.actions.protocol import ActionFailed, ActionRejected, ActionResult
 
 log = logging.getLogger("rejoinder.actions")
 

@@ -8,11 +8,11 @@ from difflib import get_close_matches
 from typing import Any
 
 from bot.assistant_yaml import AssistantError, YamlMap, describe, did_you_mean
-from bot.rasa.annotations import read_annotations
-from bot.rasa.names import DEFAULT_ACTIONS, DEFAULT_INTENTS, DEFAULT_SLOTS, OPTIONAL_ACTIONS, base_intent
+from bot.rasa.nlu.shortcut import read_shortcut
 from bot.rasa.project import ActionStep, LoopStep, NluData, RasaDomain, SlotStep, Step, StoryEntity, UserStep
-from bot.rasa.reading_files import Notes, plain
-from bot.rasa.shortcut import read_shortcut
+from bot.rasa.reading.annotations import read_annotations
+from bot.rasa.reading.files import Notes, plain
+from bot.rasa.reading.names import DEFAULT_ACTIONS, DEFAULT_INTENTS, DEFAULT_SLOTS, OPTIONAL_ACTIONS, base_intent
 
 STEP_KEYS = ("intent", "user", "entities", "action", "bot", "slot_was_set", "active_loop", "form", "checkpoint", "or")
 _KINDS = ("user", "intent", "action", "bot", "slot_was_set", "active_loop", "form")

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from bot.assistant_yaml import AssistantError, YamlList, YamlMap, describe, did_you_mean, read_map, read_text
-from bot.rasa.annotations import read_annotations
 from bot.rasa.project import NluData, NluEntity, NluExample
-from bot.rasa.reading_files import Notes, check_version
+from bot.rasa.reading.annotations import read_annotations
+from bot.rasa.reading.files import Notes, check_version
 
 _KINDS = ("intent", "synonym", "lookup", "regex")
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bot.rasa.actions import Actions, NoActions
-from bot.rasa.endpoint import DEFAULT_SECONDS, endpoint_error, read_endpoint
-from bot.rasa.response_server import ResponseServer
+from bot.rasa.actions.endpoint import DEFAULT_SECONDS, endpoint_error, read_endpoint
+from bot.rasa.actions.protocol import Actions, NoActions
+from bot.rasa.actions.response_server import ResponseServer
 
 
 def choose_actions(folder: Path, endpoints: Mapping[str, Any], timeout_seconds: float = DEFAULT_SECONDS) -> Actions:
@@ -37,7 +37,7 @@ def choose_actions(folder: Path, endpoints: Mapping[str, Any], timeout_seconds: 
             problem = "`action_endpoint` has both `url` and `actions_module`"
             raise endpoint_error(folder, "action_endpoint", "actions_module", problem, "Remove one of the two")
         return _local(folder, str(entry["actions_module"]), timeout_seconds, at_once=True)
-    from bot.rasa.actions_remote import RemoteActions
+    from bot.rasa.actions.remote import RemoteActions
 
     return RemoteActions(read_endpoint(entry, "action_endpoint", folder, timeout_seconds))
 
@@ -60,7 +60,7 @@ def choose_response_server(
 
 
 def _local(folder: Path, package: str, timeout_seconds: float, *, at_once: bool = False) -> Actions:
-    from bot.rasa.actions_local import LocalActions
+    from bot.rasa.actions.local import LocalActions
 
     actions = LocalActions(folder, package, timeout_seconds)
     if at_once:

@@ -28,12 +28,12 @@ from bot.nlu.slots import Sentence
 from bot.nlu.tagger import Tagger, train_tagger
 from bot.nlu.tokens import clean
 from bot.nlu.train import fit_head
-from bot.rasa.names import base_intent
-from bot.rasa.nlu import INTENT_PARTS, SCHEMA, TAGGER_PART, topic_head
-from bot.rasa.nlu_background import BACKGROUND, background, far_from
-from bot.rasa.nlu_entities import EntityReader, Kind, kind_of, labels, score
-from bot.rasa.nlu_settings import NluSettings, nlu_fingerprint
+from bot.rasa.nlu.background import BACKGROUND, background, far_from
+from bot.rasa.nlu.entities import EntityReader, Kind, kind_of, labels, score
+from bot.rasa.nlu.parsing import INTENT_PARTS, SCHEMA, TAGGER_PART, topic_head
+from bot.rasa.nlu.settings import NluSettings, nlu_fingerprint
 from bot.rasa.project import NluData, NluExample, RasaProject
+from bot.rasa.reading.names import base_intent
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the fraction done so far (0 to 1)."""

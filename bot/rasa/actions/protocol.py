@@ -4,7 +4,7 @@
     ├── ActionRejected   the action does not want to run here; another one is chosen
     └── ActionFailed     it could not be run, ``kind`` says why
 
-`bot.rasa.actions_choice.choose_actions` picks the one that a project's endpoints.yml asks for.
+`bot.rasa.actions.choice.choose_actions` picks the one that a project's endpoints.yml asks for.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ not say who runs actions; rasa-sdk is not there."""
 class ActionResult:
     """What an action did, in Rasa's JSON.
 
-    ``events`` are checked (`bot.rasa.action_answers.check_event`); ``responses`` hold text, image, custom, buttons ...,
+    ``events`` are checked (`actions.answers.check_event`); ``responses`` hold text, image, custom, buttons ...,
     or ``response``: the name of a response of the domain, with the other keys as its variables.
     """
 

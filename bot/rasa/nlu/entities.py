@@ -13,7 +13,7 @@ from bot.nlu.gazetteer import Gazetteer, Hit
 from bot.nlu.slots import Sentence
 from bot.nlu.tagger import Tagger
 from bot.nlu.tokens import lower, tokenize
-from bot.rasa.nlu_settings import NluSettings
+from bot.rasa.nlu.settings import NluSettings
 from bot.rasa.project import NluData, NluEntity
 from memory.dialogue import Entity
 

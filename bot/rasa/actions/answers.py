@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bot.rasa.actions import ActionFailed, ActionResult
+from bot.rasa.actions.protocol import ActionFailed, ActionResult
 from bot.rasa.parse_data import nlu_from_parse_data
 
 MAX_EVENTS: Final = 1_000

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from bot.assistant_yaml import AssistantError, did_you_mean
 from bot.rasa.project import SlotStep, Step, Story
-from bot.rasa.reading_files import Notes
+from bot.rasa.reading.files import Notes
 
 MAX_VARIANTS = 256
 """Linear stories that one story's `or`s may give; beyond it every branch is used, but not every combination."""

@@ -8,8 +8,8 @@ from typing import Any, cast, get_args
 
 from bot.assistant_yaml import YamlMap, describe, did_you_mean
 from bot.rasa.project import Condition, MappingType, Slot, SlotMapping, SlotType
-from bot.rasa.reading_files import Notes, check_known, plain
-from bot.rasa.reading_forms import FormMappings
+from bot.rasa.reading.files import Notes, check_known, plain
+from bot.rasa.reading.forms import FormMappings
 
 TYPES: tuple[SlotType, ...] = get_args(SlotType)
 MAPPING_TYPES: tuple[MappingType, ...] = get_args(MappingType)

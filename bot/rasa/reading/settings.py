@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.assistant_yaml import YamlMap, describe
-from bot.rasa.reading_files import Notes, plain
+from bot.rasa.reading.files import Notes, plain
 from bot.rasa.tracker_store import database_url
 
 _KEYS = ("recipe", "assistant_id", "language", "pipeline", "policies", "importers", "version")

@@ -1,0 +1,1 @@
+"""Who runs a project's custom actions: a server, this process, or nobody."""

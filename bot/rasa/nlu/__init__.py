@@ -1,0 +1,1 @@
+"""What users of a Rasa project mean: intents and entities of their messages."""

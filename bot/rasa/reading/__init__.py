@@ -1,0 +1,1 @@
+"""A project's files, read and checked into one value (``bot.rasa.project``)."""
