@@ -65,11 +65,11 @@ def teach(server: RealServer, sender: str, likes: str) -> int:
 
 
 def test_two_people_ask_the_same_and_the_inspector_says_why(context: Any, choosing: RealServer) -> None:
-    page = context.new_page()
-    watched = Watched(page, (choosing.url, choosing.url.replace("http", "ws")))
-    watched.watch()
     shown = {}
     for likes in ("cheap", "expensive"):
+        page = context.new_page()  # in one that shows another conversation the old panel is there at once
+        watched = Watched(page, (choosing.url, choosing.url.replace("http", "ws")))
+        watched.watch()
         turn = teach(choosing, f"likes-{likes}", likes)
         page.goto(f"{choosing.url}/inspect#likes-{likes}/{turn}")
         panel = page.locator("#turn .panel").filter(has=page.locator("h3", has_text=re.compile("^Selection")))
@@ -90,5 +90,5 @@ def test_two_people_ask_the_same_and_the_inspector_says_why(context: Any, choosi
         assert float(facts["affinity_pricerange"]) > 0, facts
         assert {"pools", "score", "propensity", "rating", "seen"} <= facts.keys()
         assert slate.locator("[aria-current=true]").count() == 1
+        watched.assert_clean()
     assert shown["cheap"] != shown["expensive"]
-    watched.assert_clean()
