@@ -80,7 +80,7 @@ def test_a_copy_that_was_cut_off_is_gone_on_with(tmp_path: Path, monkeypatch: py
         await honest(store, name, seq, events)
 
     monkeypatch.setattr(SqliteStore, "append", fails)
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(CommandError, match="the disk is full"):
         copy(Config(), str(here), str(there), as_json=True)
     monkeypatch.undo()
     assert 0 < len(loaded(there)) < 100
