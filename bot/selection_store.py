@@ -76,12 +76,12 @@ class SelectionVersions:
         version = self.served().version
         return self.directory / FOLDER / version if version else None
 
-    def signature(self) -> tuple[int, int] | None:
+    def signature(self) -> tuple[object, ...]:
         """Changes whenever another version is to be served; cheap enough to ask every second."""
         try:
             status = (self.directory / POINTER).stat()
         except FileNotFoundError:
-            return None
+            return ()
         return status.st_ino, status.st_mtime_ns
 
     @contextmanager
