@@ -12,8 +12,8 @@ log = logging.getLogger("rejoinder.learning")
 class VersionWatcher(ABC):
     """Looks at the pointer to a version every ``seconds``; another one is loaded in this thread, beside the turns.
 
-    ``what`` is served, in words for the log; ``seen`` is the pointer's signature at the beginning: a look loads where it
-    finds another. A pointer or version that can't be read is reported in the log and the present one stays.
+    ``what`` is served, in words for the log; ``seen`` is the pointer's signature at the beginning: a look loads where
+    it finds another. A pointer or version that can't be read is reported in the log and the present one stays.
     """
 
     def __init__(self, what: str, seen: tuple[object, ...], seconds: float) -> None:
